@@ -1,0 +1,2 @@
+/** Images, COCO annotations, splits, scenes. May import numerics only. */
+export type * from './types';

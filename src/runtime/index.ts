@@ -1,0 +1,2 @@
+/** Sessions over onnxruntime-web and onnxruntime-node. May import onnx, kernels and numerics. */
+export type * from './types';

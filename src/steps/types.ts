@@ -1,0 +1,143 @@
+/**
+ * What passes between steps. A step is `run(artifact, options, ctx) -> artifact`; artifacts are immutable plain data
+ * (structured-cloneable), keyed by a content hash, so cache, undo and replay are one mechanism.
+ */
+import type { ImageSet } from '../data';
+import type { DetectorSpec } from '../models';
+import type { Model } from '../onnx';
+import type { Engine } from '../runtime';
+
+/** Cooperative cancel: long loops call throwIfAborted() between images and await a macrotask at least every 100 ms. */
+export interface CancelToken {
+  readonly aborted: boolean;
+  throwIfAborted(): void;
+}
+
+export interface Progress {
+  readonly step: string;
+  /** What is happening, in words: "Calibrating". */
+  readonly label: string;
+  readonly done: number;
+  readonly total: number;
+  /** Seconds left, once it can be estimated. */
+  readonly secondsLeft?: number;
+}
+
+export interface StepContext {
+  readonly cancel: CancelToken;
+  progress(p: Progress): void;
+  /** CPU engine ('node' or 'wasm'): every accuracy figure comes from it. */
+  readonly engine: Engine;
+  /** WebGPU engine for float passes, null where there is none or where it failed its parity check. */
+  readonly gpu: Engine | null;
+  readonly seed: number;
+}
+
+/** A network as it goes through the steps. */
+export interface ModelArtifact {
+  readonly kind: 'model';
+  /** SHA-256 (hex) of the serialized model. */
+  readonly hash: string;
+  readonly name: string;
+  readonly model: Model;
+  /** null = a generic network, judged by output SQNR. */
+  readonly spec: DetectorSpec | null;
+}
+
+/** Streaming statistics of one activation tensor over the calibration set. */
+export interface TensorStats {
+  readonly name: string;
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  readonly variance: number;
+  /** Values seen by min/max/mean/variance, and by the histogram (fewer when sampled). */
+  readonly count: number;
+  readonly histogramCount: number;
+  /** Equal-width bins over [histogramMin, histogramMax]; always covers every sampled value. */
+  readonly histogram: Uint32Array;
+  readonly histogramMin: number;
+  readonly histogramMax: number;
+  /** Per channel (axis 1), absent for tensors of rank < 2. */
+  readonly channelMin?: Float32Array;
+  readonly channelMax?: Float32Array;
+}
+
+export interface RangesArtifact {
+  readonly kind: 'ranges';
+  readonly hash: string;
+  /** Hash of the model they were measured on; a different model refuses them. */
+  readonly modelHash: string;
+  readonly images: number;
+  readonly backend: string;
+  readonly tensors: ReadonlyMap<string, TensorStats>;
+}
+
+/** How one tensor is quantized: x ≈ (q − zeroPoint) · scale. */
+export interface TensorQuant {
+  readonly tensor: string;
+  readonly role: 'weight' | 'bias' | 'activation';
+  readonly dtype: 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32';
+  /** One entry, or one per slice along `axis`. */
+  readonly scale: readonly number[];
+  readonly zeroPoint: readonly number[];
+  readonly axis: number | null;
+  /** Tensor whose scale this one shares (Concat, pooling, resize), else null. */
+  readonly sharesWith: string | null;
+}
+
+export interface QuantArtifact {
+  readonly kind: 'quant';
+  readonly hash: string;
+  /** The float model that was quantized. */
+  readonly floatHash: string;
+  readonly name: string;
+  /** An ordinary QDQ ONNX model. */
+  readonly model: Model;
+  readonly spec: DetectorSpec | null;
+  readonly plan: readonly TensorQuant[];
+  /** Sentences for the user: what stayed in float and why, what was enlarged, what shares a scale… */
+  readonly notes: readonly string[];
+}
+
+export interface DetectionMetrics {
+  /** 'coco' = against ground truth, 'agreement' = against the FP32 model's own detections, 'sqnr' = generic network. */
+  readonly kind: 'coco' | 'agreement' | 'sqnr';
+  /** Percent; null = n/a (no ground truth). */
+  readonly mAP: number | null;
+  readonly AP50: number | null;
+  readonly AP75: number | null;
+  readonly APs: number | null;
+  readonly APm: number | null;
+  readonly APl: number | null;
+  readonly images: number;
+  /** Detections per class name over all images, descending: {"banana": 812, …}. */
+  readonly classHistogram: Readonly<Record<string, number>>;
+  readonly perClass: readonly { readonly name: string; readonly AP: number | null; readonly truths: number; readonly detections: number }[];
+  /** Output SQNR in dB against FP32, for kind 'sqnr'. */
+  readonly sqnr: number | null;
+  readonly scoreThreshold: number;
+  readonly iouThreshold: number;
+  readonly nms: 'per-class' | 'agnostic';
+  readonly notes: readonly string[];
+}
+
+export interface MetricsArtifact {
+  readonly kind: 'metrics';
+  readonly hash: string;
+  readonly modelHash: string;
+  readonly environment: string;
+  readonly metrics: DetectionMetrics;
+}
+
+export interface BundleArtifact {
+  readonly kind: 'bundle';
+  readonly hash: string;
+  /** Path inside the bundle to bytes. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface StepImages {
+  readonly calibration: ImageSet | null;
+  readonly evaluation: ImageSet | null;
+}
