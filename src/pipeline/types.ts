@@ -1,0 +1,79 @@
+/** The recipe (what to do) and the run (what came of it), as the page, the CLI and the store share them. */
+
+import type { ImageSet } from '../data';
+import type { Detection } from '../models';
+import type { Engine } from '../runtime';
+import type { CancelToken, DetectionMetrics, Progress, RangesArtifact, StepId } from '../steps';
+
+export interface RecipeStep {
+  readonly step: Exclude<StepId, 'open' | 'inspect'>;
+  /** Switched-off steps stay in the recipe. */
+  readonly enabled: boolean;
+  /** Only keys that the step's meta declares; missing ones take their default. */
+  readonly options: Readonly<Record<string, number | string | boolean>>;
+}
+
+/** recipe.json. Replayed by `npm run bonsai -- run recipe.json`. */
+export interface Recipe {
+  readonly bonsai: 1;
+  readonly name: string;
+  readonly seed: number;
+  readonly device: string;
+  readonly steps: readonly RecipeStep[];
+  /** Recorded by a run: hashes and engine, so that a replay can be compared. Ignored on input. */
+  readonly record?: Readonly<Record<string, unknown>>;
+}
+
+export interface RunInput {
+  readonly name: string;
+  readonly model: Uint8Array;
+  /** External-data files by the name the model gives them. */
+  readonly external?: ReadonlyMap<string, Uint8Array>;
+  readonly calibration: ImageSet;
+  /** null = judged on the calibration images by agreement with FP32. */
+  readonly evaluation: ImageSet | null;
+}
+
+export interface RunEnvironment {
+  readonly engine: Engine;
+  readonly gpu: Engine | null;
+  readonly cancel: CancelToken;
+  progress(p: Progress): void;
+  /** Called as soon as something can be shown. */
+  event?(e: RunEvent): void;
+}
+
+export type RunEvent =
+  | { readonly type: 'row'; readonly row: ResultRow }
+  | { readonly type: 'ranges'; readonly ranges: RangesArtifact }
+  | { readonly type: 'step'; readonly step: StepId; readonly state: 'started' | 'done'; readonly seconds?: number };
+
+/** One line of the result table (the seed's table). */
+export interface ResultRow {
+  readonly id: 'fp32' | 'pruned' | 'int8';
+  readonly model: string;
+  readonly environment: 'FP32' | 'INT8, simulated';
+  readonly parameters: number;
+  /** Bytes of the weights as stored (float32: 4 each; int8: 1 each plus scales). */
+  readonly weightBytes: number;
+  readonly macs: number;
+  readonly metrics: DetectionMetrics | null;
+  /** Detections of the first few evaluated images, for the examples. */
+  readonly samples: readonly { readonly image: number; readonly detections: readonly Detection[] }[];
+}
+
+export interface RunResult {
+  readonly recipe: Recipe;
+  readonly rows: readonly ResultRow[];
+  readonly seconds: Readonly<Record<string, number>>;
+  /** Serialized models: the original, the compressed float and (if quantized) the QDQ model. */
+  readonly original: Uint8Array;
+  readonly compressed: Uint8Array;
+  readonly quantized: Uint8Array | null;
+  /** Bundle files by path; null when export is switched off. */
+  readonly bundle: ReadonlyMap<string, Uint8Array> | null;
+  readonly ranges: RangesArtifact | null;
+  /** Per-layer error of the quantized model where measured: node name to SQNR in dB. */
+  readonly layerError: Readonly<Record<string, number>>;
+  readonly notes: readonly string[];
+}

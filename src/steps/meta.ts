@@ -1,0 +1,29 @@
+/** How a step declares itself once; the page's panel, the CLI's recipe check and the docs follow from it. */
+export type StepId = 'open' | 'inspect' | 'prune' | 'calibrate' | 'quantize' | 'evaluate' | 'export';
+
+interface OptionBase {
+  readonly key: string;
+  /** Folded away in the page unless opened. */
+  readonly advanced?: boolean;
+  /** One sentence for a tooltip and the docs (English; the page looks up a translation by step and key). */
+  readonly help: string;
+}
+
+export type OptionMeta =
+  | (OptionBase & {
+      readonly type: 'number';
+      readonly default: number;
+      readonly min: number;
+      readonly max: number;
+      readonly step: number;
+      readonly unit?: string;
+    })
+  | (OptionBase & { readonly type: 'choice'; readonly default: string; readonly choices: readonly string[] })
+  | (OptionBase & { readonly type: 'boolean'; readonly default: boolean });
+
+export interface StepMeta {
+  readonly id: StepId;
+  /** Raised when the same input and options give another result; part of every cache key. */
+  readonly version: number;
+  readonly options: readonly OptionMeta[];
+}
