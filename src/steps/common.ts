@@ -1,0 +1,64 @@
+import { StudioError } from '../numerics';
+import type { OptionMeta, StepMeta } from './meta';
+
+export type OptionValues = Readonly<Record<string, number | string | boolean>>;
+
+/** JSON with sorted keys, so that equal values give equal text. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (value && typeof value === 'object') {
+    const entries = Object.entries(value).filter(([, v]) => v !== undefined);
+    entries.sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v)}`).join(',')}}`;
+  }
+  return JSON.stringify(value) ?? 'null';
+}
+
+/** Key of an artifact: SHA-256 (hex) of the step, its version, its inputs' hashes and its options. */
+export async function stepHash(meta: StepMeta, inputs: readonly string[], options: unknown): Promise<string> {
+  const text = canonicalJson({ step: meta.id, version: meta.version, inputs, options });
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function checkOption(step: string, option: OptionMeta, value: unknown): void {
+  const where = `The recipe's option ${step}.${option.key}`;
+  if (option.type === 'number') {
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < option.min || value > option.max)
+      throw new StudioError(
+        'bad-option',
+        `${where} is ${JSON.stringify(value)}.`,
+        `It must be a number from ${option.min} to ${option.max}.`,
+      );
+  } else if (option.type === 'choice') {
+    if (typeof value !== 'string' || !option.choices.includes(value))
+      throw new StudioError('bad-option', `${where} is ${JSON.stringify(value)}.`, `It must be one of: ${option.choices.join(', ')}.`);
+  } else if (typeof value !== 'boolean') {
+    throw new StudioError('bad-option', `${where} is ${JSON.stringify(value)}.`, 'It must be true or false.');
+  }
+}
+
+/**
+ * The options with every default filled in.
+ * @throws StudioError 'bad-option' naming an unknown key or a value out of range.
+ */
+export function resolveOptions(meta: StepMeta, values: OptionValues): OptionValues {
+  const known = new Map(meta.options.map((option) => [option.key, option]));
+  for (const [key, value] of Object.entries(values)) {
+    const option = known.get(key);
+    if (!option)
+      throw new StudioError(
+        'bad-option',
+        `The recipe's step "${meta.id}" has no option "${key}".`,
+        `It has: ${[...known.keys()].join(', ')}.`,
+      );
+    checkOption(meta.id, option, value);
+  }
+  return Object.fromEntries(meta.options.map((option) => [option.key, values[option.key] ?? option.default]));
+}
+
+/** Measures progress of a step and estimates the seconds left from the mean so far. */
+export function timer(total: number, now: () => number = () => performance.now()): (done: number) => number | undefined {
+  const start = now();
+  return (done) => (done > 0 && done < total ? ((now() - start) / 1000 / done) * (total - done) : undefined);
+}

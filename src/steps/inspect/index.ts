@@ -1,0 +1,80 @@
+/** Inspect: what a network is made of. May import the rooms below steps. */
+import { FAMILIES } from '../../models';
+import { analyze, type Dim } from '../../onnx';
+import type { ModelArtifact } from '../types';
+
+export { inspectMeta } from './meta';
+
+export interface LayerReport {
+  readonly name: string;
+  readonly op: string;
+  /** Shape of the first output; null where it can't be inferred. */
+  readonly shape: readonly (number | null)[] | null;
+  readonly parameters: number;
+  readonly macs: number;
+  /** Bytes of all outputs as float32. */
+  readonly activationBytes: number;
+  /** Name of the first output: the tensor whose statistics belong to the layer. */
+  readonly output: string;
+}
+
+export interface ValueReport {
+  readonly name: string;
+  readonly dtype: string | null;
+  readonly shape: readonly Dim[] | null;
+}
+
+export interface InspectReport {
+  readonly name: string;
+  readonly hash: string;
+  readonly parameters: number;
+  readonly macs: number;
+  readonly activationBytes: number;
+  readonly inputs: readonly ValueReport[];
+  readonly outputs: readonly ValueReport[];
+  readonly opset: number;
+  readonly irVersion: number;
+  readonly producer: string;
+  /** "YOLOX (raw)", or "generic". */
+  readonly family: string;
+  readonly classNames: readonly string[];
+  readonly layers: readonly LayerReport[];
+  /** Operators by count, most frequent first. */
+  readonly operators: Readonly<Record<string, number>>;
+  readonly notes: readonly string[];
+}
+
+/** Parameters, MACs, shapes and family of an opened network. */
+export function inspect(artifact: ModelArtifact): InspectReport {
+  const { model, spec } = artifact;
+  const analysis = analyze(model);
+  const outputs = new Map(model.graph.nodes.map((node) => [node.name, node.outputs[0] ?? '']));
+  const counts = new Map<string, number>();
+  for (const { op } of model.graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1);
+  const value = ({ name, dtype, shape }: ValueReport): ValueReport => ({ name, dtype, shape });
+  return {
+    name: artifact.name,
+    hash: artifact.hash,
+    parameters: analysis.parameters,
+    macs: analysis.macs,
+    activationBytes: analysis.activationBytes,
+    inputs: model.graph.inputs.map(value),
+    outputs: model.graph.outputs.map(value),
+    opset: model.opsets[''] ?? 0,
+    irVersion: model.irVersion,
+    producer: [model.producer, model.producerVersion].filter(Boolean).join(' '),
+    family: spec ? `${FAMILIES[spec.family].label} (${spec.variant})` : 'generic',
+    classNames: spec?.classNames ?? [],
+    layers: analysis.layers.map(({ name, op, shape, parameters, macs, activationBytes }) => ({
+      name,
+      op,
+      shape,
+      parameters,
+      macs,
+      activationBytes,
+      output: outputs.get(name) ?? '',
+    })),
+    operators: Object.fromEntries([...counts].sort((a, b) => b[1] - a[1])),
+    notes: model.notes,
+  };
+}

@@ -1,0 +1,3 @@
+import type { StepMeta } from '../meta';
+
+export const inspectMeta: StepMeta = { id: 'inspect', version: 1, options: [] };

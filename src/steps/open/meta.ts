@@ -1,0 +1,3 @@
+import type { StepMeta } from '../meta';
+
+export const openMeta: StepMeta = { id: 'open', version: 1, options: [] };
