@@ -1,2 +1,7 @@
-/** Sessions over onnxruntime-web and onnxruntime-node. May import onnx, kernels and numerics. */
+/**
+ * Sessions over onnxruntime-web and onnxruntime-node. May import onnx, kernels and numerics.
+ * Two more entries keep the packages apart: `runtime/node` (Node only) and `runtime/web` (pages and workers only).
+ */
+export { type Parity, type ParityOptions, parityCheck } from './parity';
+export { addTaps } from './taps';
 export type * from './types';
