@@ -8,7 +8,8 @@ export interface Preprocess {
   readonly width: number;
   readonly height: number;
   readonly layout: 'nchw' | 'nhwc';
-  readonly channels: 'rgb' | 'bgr';
+  /** 'gray': one channel, BT.601 luma; `mean[0]` and `std[0]` hold for it. */
+  readonly channels: 'rgb' | 'bgr' | 'gray';
   readonly resize: ResizeMode;
   /** 0–255, for the letterbox border, before mean/std. */
   readonly pad: number;
