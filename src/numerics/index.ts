@@ -2,3 +2,20 @@
 export type { DType, TensorData } from './dtype';
 export { cancelled, describeError, type ErrorCode, StudioError } from './errors';
 export type { RgbImage } from './image';
+export {
+  absMax,
+  dequantize,
+  fakeQuant,
+  integerLimits,
+  MIN_SCALE,
+  type NumericTensor,
+  type QParams,
+  type QuantDType,
+  qparamsFromRange,
+  quantize,
+  quantizeValue,
+  type RangeScheme,
+  weightQParams,
+} from './qparams';
+export { createRandom, type Random } from './random';
+export { roundHalfEven } from './rounding';
