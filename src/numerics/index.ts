@@ -18,4 +18,5 @@ export {
   weightQParams,
 } from './qparams';
 export { createRandom, type Random } from './random';
+export { resizeBilinear } from './resize';
 export { roundHalfEven } from './rounding';
