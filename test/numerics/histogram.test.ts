@@ -81,17 +81,18 @@ describe('leastErrorRange', () => {
 
   it('finds the clip that a brute-force search on the values themselves finds', () => {
     const random = createRandom(2);
-    const data = Float32Array.from({ length: 20_000 }, () => Math.exp(2 * random.normal()));
+    const data = Float32Array.from({ length: 200_000 }, () => Math.abs(random.normal()));
+    data[77] = 10;
     const h = histogramOf(data, 4096);
     const error = (top: number) => {
       const back = fakeQuant({ dims: [data.length], data }, qparamsFromRange(0, top, UINT8));
       return back.reduce((sum, y, i) => sum + (y - data[i]!) ** 2, 0);
     };
-    const tops = Array.from({ length: 60 }, (_, i) => h.max * 0.95 ** i);
+    const tops = Array.from({ length: 30 }, (_, i) => h.max * 0.97 ** i);
     const best = Math.min(...tops.map(error));
     const [lo, hi] = leastErrorRange(h, UINT8);
     expect(lo).toBe(0);
-    expect(best).toBeLessThan(error(h.max) * 0.98);
+    expect(best).toBeLessThan(error(h.max) * 0.9);
     expect(error(hi)).toBeLessThan(best * 1.02);
   });
 
