@@ -1,4 +1,8 @@
 /** Detector families, preprocessing, decoding, NMS. May import onnx and numerics. */
+export { type CategoryMap, COCO_CATEGORY_IDS, COCO_NAMES, categoryMap } from './coco';
+export { COCO_OPTIONS, detect, FAMILIES, headNodes, matchFamily, PREVIEW_OPTIONS, refineSpec } from './detect';
+export { classNamesFor, parseNames } from './names';
+export { nms } from './nms';
 export { channelCount, inputDims, letterbox, type Preprocessed, place, preprocess, toImageBox } from './preprocess';
 export { applyPreset, DEFAULT_SIZE, defaultPreprocess, describePreprocess, inputNote, PRESETS, type Preset, presetOf } from './presets';
 export type * from './types';

@@ -64,8 +64,9 @@ export interface EndNodes {
   readonly stride: number;
   /** Node that ends the box branch (a Conv, linear). */
   readonly reg: string;
-  /** Node that ends the objectness branch (Sigmoid for YOLOX), null where the family has none. */
+  /** Node that ends the objectness branch (Sigmoid for YOLOX; its Conv where the graph leaves logits), null where the family has none. */
   readonly obj: string | null;
+  /** Sigmoid for YOLOX, its Conv where the graph leaves logits or the family wants them (YOLOv8). */
   readonly cls: string;
 }
 
@@ -96,6 +97,8 @@ export interface Family {
   match(model: Model): DetectorSpec | null;
   /** Candidate boxes of one image in network pixels, before NMS, score ≥ threshold. */
   decode(spec: DetectorSpec, outputs: DecodeInput, scoreThreshold: number): Candidates;
+  /** Corrects what `match` guessed (sigmoid applied or not, boxes decoded or not) by the range of real float outputs. */
+  refine?(spec: DetectorSpec, outputs: DecodeInput): DetectorSpec;
 }
 
 export type DecodeInput = Readonly<Record<string, { readonly dims: readonly number[]; readonly data: ArrayLike<number> }>>;
