@@ -10,6 +10,8 @@ export interface Tensor {
   readonly dtype: DType;
   readonly dims: readonly number[];
   readonly data: TensorData;
+  /** TensorProto.DataType, only where dtype alone doesn't tell it (the float8 and complex kinds). */
+  readonly onnxType?: number;
 }
 
 /** A dimension: a size, a symbolic name ("batch"), or null when unknown. */

@@ -1,2 +1,24 @@
 /** The graph IR: parse, serialize, shape inference, passes. May import numerics only. */
+export {
+  type AttributeValue,
+  attrFloat,
+  attrFloats,
+  attrInt,
+  attrInts,
+  attrString,
+  attrTensor,
+  consumers,
+  type ModelParts,
+  makeModel,
+  node,
+  producers,
+  tensor,
+  valueInfo,
+  withGraph,
+} from './build';
+export { fromBfloat16, fromFloat16, toFloat16, toFloat32, toNumbers } from './float';
 export type { Attribute, Dim, Graph, Model, Node, Tensor, ValueInfo } from './graph';
+export { hashModel } from './hash';
+export { IR_VERSIONS, OPSETS, parseModel } from './parse';
+export { serializeModel } from './serialize';
+export { reads, sortNodes, subgraphs } from './topology';
