@@ -16,5 +16,5 @@ export default defineConfig({
   preview: { headers },
   build: { target: 'es2022', chunkSizeWarningLimit: 1500 },
   // Found late, these would make the dev server reload the page in the middle of a run.
-  optimizeDeps: { include: ['onnxruntime-web/wasm', 'onnxruntime-web/webgpu', 'comlink'] },
+  optimizeDeps: { include: ['onnxruntime-web/wasm', 'onnxruntime-web/webgpu', 'onnxruntime-web/jspi', 'comlink'] },
 });

@@ -57,21 +57,27 @@ export function createOrtEngine(parts: EngineParts): Engine {
       ...parts.sessionOptions,
       graphOptimizationLevel: options.optimization ?? 'all',
     };
-    const open = (extra: InferenceSession.SessionOptions) =>
-      guard(() => ort.InferenceSession.create(model, { ...base, ...extra })).catch((error: unknown) => {
+    // Where outputs land is fixed when a session is created, so each place has its own, opened when it is asked for.
+    const opened: { cpu?: InferenceSession; gpu?: InferenceSession } = {};
+    const open = async (place: 'cpu' | 'gpu'): Promise<InferenceSession> =>
+      (opened[place] ??= await guard(() =>
+        ort.InferenceSession.create(model, place === 'gpu' ? { ...base, preferredOutputLocation: 'gpu-buffer' } : base),
+      ).catch((error: unknown) => {
         throw wrap(error, 'ONNX Runtime could not load the model');
-      });
-    const onCpu = await open({});
-    // Where outputs land is fixed when a session is created, so the first runOnGpu opens a twin.
-    let onGpu: InferenceSession | null = null;
+      }));
+    const { inputNames, outputNames } = await open(backend === 'webgpu' ? (options.outputs ?? 'cpu') : 'cpu');
     let released: Promise<void> | null = null;
 
-    const feedsFor = (feeds: Tensors): Record<string, Tensor> => {
+    // Asked when a call is handed in: runs queued before the release still happen.
+    const enqueue = async <T>(job: () => Promise<T>): Promise<T> => {
       if (released) throw new StudioError('runtime', 'This session was released and can no longer run.');
-      const missing = onCpu.inputNames.find((name) => !feeds[name]);
+      return queue(job);
+    };
+    const feedsFor = (feeds: Tensors): Record<string, Tensor> => {
+      const missing = inputNames.find((name) => !feeds[name]);
       if (missing !== undefined) throw new StudioError('bad-data', `Input "${missing}" was not given.`);
       const ready: Record<string, Tensor> = {};
-      for (const name of onCpu.inputNames) {
+      for (const name of inputNames) {
         const feed = feeds[name]!;
         parts.checkFeed?.(name, feed);
         ready[name] = toOrt(ort.Tensor, name, feed);
@@ -79,9 +85,9 @@ export function createOrtEngine(parts: EngineParts): Engine {
       return ready;
     };
     const checkFetches = (fetches: readonly string[]) => {
-      const unknown = fetches.find((name) => !onCpu.outputNames.includes(name));
+      const unknown = fetches.find((name) => !outputNames.includes(name));
       if (unknown !== undefined)
-        throw new StudioError('runtime', `"${unknown}" is not an output of this session (${onCpu.outputNames.slice(0, 8).join(', ')}).`);
+        throw new StudioError('runtime', `"${unknown}" is not an output of this session (${outputNames.slice(0, 8).join(', ')}).`);
     };
     const execute = (target: InferenceSession, feeds: Record<string, Tensor>, fetches: readonly string[]) =>
       guard(() => target.run(feeds, fetches)).catch((error: unknown) => {
@@ -90,30 +96,32 @@ export function createOrtEngine(parts: EngineParts): Engine {
 
     const session: Session = {
       backend,
-      inputNames: onCpu.inputNames,
-      outputNames: onCpu.outputNames,
-      run: (feeds, fetches = onCpu.outputNames) =>
-        queue(async () => {
+      inputNames,
+      outputNames,
+      run: (feeds, fetches = outputNames) =>
+        enqueue(async () => {
           const ready = feedsFor(feeds);
           checkFetches(fetches);
-          const outputs = await execute(onCpu, ready, fetches);
+          const outputs = await execute(await open('cpu'), ready, fetches);
           return Object.fromEntries(fetches.map((name) => [name, fromOrt(name, outputs[name]!)]));
         }),
-      runOnGpu: (feeds, fetches = onCpu.outputNames) =>
-        queue(async () => {
+      runOnGpu: (feeds, fetches = outputNames) =>
+        enqueue(async () => {
           if (backend !== 'webgpu') throw new StudioError('unsupported', `Outputs can stay on the GPU only on WebGPU, not on ${backend}.`);
           const ready = feedsFor(feeds);
           checkFetches(fetches);
-          onGpu ??= await open({ preferredOutputLocation: 'gpu-buffer' });
-          const outputs = await execute(onGpu, ready, fetches);
+          const outputs = await execute(await open('gpu'), ready, fetches);
           return Object.fromEntries(fetches.map((name) => [name, gpuTensor(name, outputs[name]!)]));
         }),
       release: () =>
         (released ??= queue(async () => {
           live.delete(session);
           await guard(async () => {
-            await onCpu.release();
-            await onGpu?.release();
+            await opened.cpu?.release();
+            await opened.gpu?.release();
+          }).catch((error: unknown) => {
+            // A lost device took along what the session held there.
+            if (!(error instanceof StudioError)) throw error;
           });
         })),
     };

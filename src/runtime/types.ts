@@ -36,6 +36,8 @@ export type Backend = 'node' | 'wasm' | 'webgpu';
 export interface SessionOptions {
   /** ONNX Runtime's graph optimization level. Accuracy is always scored at 'disabled'; default 'all'. */
   readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all';
+  /** Where outputs are wanted first; the other way works too, but opens the model a second time. Default 'cpu'. */
+  readonly outputs?: 'cpu' | 'gpu';
 }
 
 export interface Session {
