@@ -1,5 +1,5 @@
 /** Walks from a detector's outputs back to its last convolutions. Names are never read, only operators and shapes. */
-import type { Dim, Graph, Model, Node, ValueInfo } from '../onnx';
+import { consumers, type Dim, type Graph, type Model, type Node, producers, type ValueInfo } from '../onnx';
 
 const CONVS = new Set(['Conv', 'QLinearConv', 'ConvTranspose']);
 /** Values that carry a shape, not data, end here. */
@@ -40,17 +40,7 @@ export interface GraphView {
 }
 
 export function viewGraph(model: Model): GraphView {
-  const producer = new Map<string, Node>();
-  const consumers = new Map<string, Node[]>();
-  for (const node of model.graph.nodes) {
-    for (const name of node.outputs) producer.set(name, node);
-    for (const name of node.inputs) {
-      const list = consumers.get(name);
-      if (list) list.push(node);
-      else consumers.set(name, [node]);
-    }
-  }
-  return { graph: model.graph, producer, consumers, shapes: model.graph.valueInfo };
+  return { graph: model.graph, producer: producers(model.graph), consumers: consumers(model.graph), shapes: model.graph.valueInfo };
 }
 
 const known = (d: Dim | undefined) => (typeof d === 'number' && d >= 0 ? d : null);

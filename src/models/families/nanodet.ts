@@ -4,7 +4,7 @@
  * four levels).
  */
 import type { Model } from '../../onnx';
-import { bestClass, type Columns, collector, looksLikeProbability, outputData, rangeOf, sigmoid } from '../collect';
+import { type Columns, collector, looksLikeProbability, outputData, rangeOf, scoring, topClass } from '../collect';
 import { dimsOf, type GraphView, lastConvs, tailHas, viewGraph } from '../graph-walk';
 import { cellCount, gridOf, solveLevels } from '../levels';
 import { classNamesFor } from '../names';
@@ -139,16 +139,14 @@ export const nanodet: Family = {
   },
 
   decode(s, outputs, scoreThreshold) {
-    const found = collector();
+    const scores = scoring(s.sigmoidApplied, scoreThreshold);
+    const found = collector(s.numClasses, scores);
     // NanoDet v1 puts a cell's point at its middle, Plus at its corner.
     const shift = s.variant === 'joined' ? 0 : 0.5;
-    const score = s.sigmoidApplied ? (x: number) => x : sigmoid;
     for (const { level, cls, reg } of levelViews(s, outputs)) {
       const { stride, cols } = level;
       for (let i = 0; i < level.rows * cols; i++) {
-        const best = bestClass(cls, i, s.numClasses);
-        const total = score(best.value);
-        if (!(total >= scoreThreshold)) continue;
+        if (!(topClass(cls, i, s.numClasses) >= scores.floor)) continue;
         const at = reg.offset + i * reg.cellStep;
         const x = ((i % cols) + shift) * stride;
         const y = (Math.floor(i / cols) + shift) * stride;
@@ -158,7 +156,7 @@ export const nanodet: Family = {
           number,
           number,
         ];
-        found.add(x - l, y - t, l + r, t + b, total, best.index);
+        found.add(x - l, y - t, l + r, t + b, 1, cls, i);
       }
     }
     return found.done();

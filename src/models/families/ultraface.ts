@@ -2,7 +2,7 @@
  * Ultra-Light-Fast-Generic-Face-Detector: scores [1, N, 2] (background, face; softmax applied) and boxes [1, N, 4]
  * (x1, y1, x2, y2 in 0…1), N = anchors 3, 2, 2, 3 on strides 8, 16, 32, 64.
  */
-import { collector, outputData } from '../collect';
+import { collector, outputData, scoring } from '../collect';
 import { dimsOf, lastConvs, viewGraph } from '../graph-walk';
 import { gridOf } from '../levels';
 import type { Family } from '../types';
@@ -53,12 +53,12 @@ export const ultraface: Family = {
     const count = s.levels.reduce((sum, { rows, cols }, i) => sum + rows * cols * ANCHORS[i]![1], 0);
     const scores = outputData(outputs, s.outputs[0]!, count * 2);
     const boxes = outputData(outputs, s.outputs[1]!, count * 4);
-    const found = collector();
+    const found = collector(1, scoring(true, scoreThreshold));
+    const faces = { data: scores, offset: 1, cellStep: 2, channelStep: 1 };
     for (let i = 0; i < count; i++) {
-      const score = scores[i * 2 + 1]!;
-      if (!(score >= scoreThreshold)) continue;
+      if (!(scores[i * 2 + 1]! >= scoreThreshold)) continue;
       const [x1, y1, x2, y2] = [0, 1, 2, 3].map((c) => boxes[i * 4 + c]!) as [number, number, number, number];
-      found.add(x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height, score, 0);
+      found.add(x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height, 1, faces, i);
     }
     return found.done();
   },

@@ -3,7 +3,7 @@
  * the 'normalized' variant), objectness, classes. Further outputs (the undecoded maps) are ignored.
  */
 import type { Model } from '../../onnx';
-import { bestClass, type Columns, collector, looksLikeProbability, outputData, rangeOf, sigmoid } from '../collect';
+import { type Columns, collector, looksLikeProbability, outputData, rangeOf, scoring } from '../collect';
 import { dimsOf, lastConvs, viewGraph } from '../graph-walk';
 import { cellCount, solveLevels } from '../levels';
 import { classNamesFor } from '../names';
@@ -60,17 +60,14 @@ export const yolov5: Family = {
     const { all, cells } = columns(s, outputs);
     const classes = { ...all, offset: 5 };
     const [sx, sy] = s.variant === 'normalized' ? [s.preprocess.width, s.preprocess.height] : [1, 1];
-    const score = s.sigmoidApplied ? (x: number) => x : sigmoid;
-    const found = collector();
+    const scores = scoring(s.sigmoidApplied, scoreThreshold);
+    const found = collector(s.numClasses, scores);
     for (let i = 0, o = 0; i < cells; i++, o += all.cellStep) {
-      const objectness = score(all.data[o + 4]!);
-      if (!(objectness >= scoreThreshold)) continue;
-      const best = bestClass(classes, i, s.numClasses);
-      const total = objectness * score(best.value);
-      if (!(total >= scoreThreshold)) continue;
+      const objectness = all.data[o + 4]!;
+      if (!(objectness >= scores.floor)) continue;
       const w = all.data[o + 2]! * sx;
       const h = all.data[o + 3]! * sy;
-      found.add(all.data[o]! * sx - w / 2, all.data[o + 1]! * sy - h / 2, w, h, total, best.index);
+      found.add(all.data[o]! * sx - w / 2, all.data[o + 1]! * sy - h / 2, w, h, scores.probability(objectness), classes, i);
     }
     return found.done();
   },

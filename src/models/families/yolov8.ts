@@ -2,7 +2,7 @@
  * YOLOv8, v9 and 11 exports: one output [1, 4+C, N] (or its transpose, variant 'rows'): centre and size in pixels (0…1 in
  * the '…-normalized' variants), class scores, no objectness.
  */
-import { bestClass, type Columns, collector, looksLikeProbability, outputData, rangeOf, sigmoid } from '../collect';
+import { type Columns, collector, looksLikeProbability, outputData, rangeOf, scoring, topClass } from '../collect';
 import { dimsOf, type GraphView, type HeadConv, lastConvs, tailHas, viewGraph } from '../graph-walk';
 import { cellCount, levelOfMap, solveLevels } from '../levels';
 import { classNamesFor } from '../names';
@@ -81,16 +81,14 @@ export const yolov8: Family = {
     const { all, cells } = columns(s, outputs);
     const classes = { ...all, offset: 4 * all.channelStep };
     const [sx, sy] = s.variant.endsWith('normalized') ? [s.preprocess.width, s.preprocess.height] : [1, 1];
-    const score = s.sigmoidApplied ? (x: number) => x : sigmoid;
-    const found = collector();
+    const scores = scoring(s.sigmoidApplied, scoreThreshold);
+    const found = collector(s.numClasses, scores);
     for (let i = 0; i < cells; i++) {
-      const best = bestClass(classes, i, s.numClasses);
-      const total = score(best.value);
-      if (!(total >= scoreThreshold)) continue;
+      if (!(topClass(classes, i, s.numClasses) >= scores.floor)) continue;
       const at = (c: number) => all.data[i * all.cellStep + c * all.channelStep]!;
       const w = at(2) * sx;
       const h = at(3) * sy;
-      found.add(at(0) * sx - w / 2, at(1) * sy - h / 2, w, h, total, best.index);
+      found.add(at(0) * sx - w / 2, at(1) * sy - h / 2, w, h, 1, classes, i);
     }
     return found.done();
   },

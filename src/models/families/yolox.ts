@@ -4,7 +4,7 @@
  * map per stride, 'cut' three maps per stride (box, objectness, classes).
  */
 import type { Model } from '../../onnx';
-import { bestClass, type Columns, collector, looksLikeProbability, outputData, rangeOf, sigmoid, sizeExp } from '../collect';
+import { type Columns, collector, looksLikeProbability, outputData, rangeOf, scoring, sizeExp } from '../collect';
 import { dimsOf, type GraphView, type HeadConv, lastConvs, tailHas, viewGraph } from '../graph-walk';
 import { cellCount, levelOfMap, solveLevels } from '../levels';
 import { classNamesFor, metadataNames } from '../names';
@@ -198,23 +198,20 @@ export const yolox: Family = {
   },
 
   decode(s, outputs, scoreThreshold) {
-    const found = collector();
-    const score = s.sigmoidApplied ? (x: number) => x : sigmoid;
+    const scores = scoring(s.sigmoidApplied, scoreThreshold);
+    const found = collector(s.numClasses, scores);
+    const decoded = s.variant === 'decoded';
     for (const { level, reg, obj, cls } of levelViews(s, outputs)) {
       const { stride, cols } = level;
       for (let i = 0; i < level.rows * cols; i++) {
-        const objectness = score(obj.data[obj.offset + i * obj.cellStep]!);
-        if (!(objectness >= scoreThreshold)) continue;
-        const best = bestClass(cls, i, s.numClasses);
-        const total = objectness * score(best.value);
-        if (!(total >= scoreThreshold)) continue;
+        const objectness = obj.data[obj.offset + i * obj.cellStep]!;
+        if (!(objectness >= scores.floor)) continue;
         const at = (c: number) => reg.data[reg.offset + i * reg.cellStep + c * reg.channelStep]!;
-        const decoded = s.variant === 'decoded';
         const x = decoded ? at(0) : (at(0) + (i % cols)) * stride;
         const y = decoded ? at(1) : (at(1) + Math.floor(i / cols)) * stride;
         const w = decoded ? at(2) : sizeExp(at(2)) * stride;
         const h = decoded ? at(3) : sizeExp(at(3)) * stride;
-        found.add(x - w / 2, y - h / 2, w, h, total, best.index);
+        found.add(x - w / 2, y - h / 2, w, h, scores.probability(objectness), cls, i);
       }
     }
     return found.done();
