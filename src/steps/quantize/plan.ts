@@ -1,0 +1,90 @@
+/** The whole plan of one network, and what the user should know about it. */
+import type { DetectorSpec } from '../../models';
+import type { Model, Node } from '../../onnx';
+import type { RangesArtifact, TensorStats } from '../types';
+import { planActivations } from './activations';
+import { planConstants } from './constants';
+import { findLayers, type Layering } from './layers';
+import type { QuantizeOptions } from './meta';
+import type { QuantPlan } from './plan-types';
+import { opKind } from './rules';
+
+/** Fewer levels than this under a shared scale, and what the input says is lost. */
+const FEW_LEVELS = 16;
+
+interface Squeezed {
+  readonly value: string;
+  readonly levels: number;
+  readonly scores: boolean;
+}
+
+/** The Concat input that an 8-bit scale over all inputs would leave the fewest levels. */
+function mostSqueezed(node: Node, ranges: RangesArtifact): Squeezed | null {
+  const inputs = node.inputs.flatMap((name) => ranges.tensors.get(name) ?? []);
+  if (inputs.length < 2) return null;
+  const lo = Math.min(0, ...inputs.map(({ min }) => min));
+  const hi = Math.max(0, ...inputs.map(({ max }) => max));
+  if (lo === hi) return null;
+  const step = (hi - lo) / 255;
+  const levels = ({ min, max }: TensorStats): number => Math.round(max / step) - Math.round(min / step) + 1;
+  const worst = inputs.reduce((a, b) => (levels(b) < levels(a) ? b : a));
+  return { value: worst.name, levels: levels(worst), scores: worst.min >= 0 && worst.max <= 1 && hi > 4 };
+}
+
+function concatNotes(layering: Layering, ranges: RangesArtifact, shared: readonly Node[], tailIsFloat: boolean): string[] {
+  return layering.index.graph.nodes.flatMap((node) => {
+    const inTail = layering.tail.has(node);
+    if (node.op !== 'Concat' || !(inTail || shared.includes(node))) return [];
+    const squeezed = mostSqueezed(node, ranges);
+    if (!squeezed || squeezed.levels > FEW_LEVELS) return [];
+    const left = `${squeezed.levels} level${squeezed.levels === 1 ? '' : 's'}`;
+    const what = squeezed.scores
+      ? `boxes and scores share a scale: scores have ${left}`
+      : `its inputs share a scale: "${squeezed.value}" has ${left}`;
+    return [`"${node.outputs[0]}" (${node.op} "${node.name}"): ${what}${inTail && tailIsFloat ? ', so it is left in float' : ''}.`];
+  });
+}
+
+function tailNote(layering: Layering): string[] {
+  const counts = new Map<string, number>();
+  for (const node of layering.tail)
+    if (!layering.absorbed.has(node) && opKind(node) !== 'none' && opKind(node) !== 'layer')
+      counts.set(node.op, (counts.get(node.op) ?? 0) + 1);
+  if (counts.size === 0) return [];
+  const list = [...counts].map(([op, n]) => (n === 1 ? op : `${n} ${op}`)).join(', ');
+  return [`After the last layers ${list} stay${counts.size === 1 && list.indexOf(' ') < 0 ? 's' : ''} in float.`];
+}
+
+function floatNotes(layering: Layering): string[] {
+  const { index, tail, absorbed, layers } = layering;
+  const planned = new Set(layers.map(({ node }) => node));
+  const inside = index.graph.nodes.filter((node) => !tail.has(node) && !absorbed.has(node));
+  const byOp = new Map<string, number>();
+  for (const node of inside) if (opKind(node) === 'float') byOp.set(node.op, (byOp.get(node.op) ?? 0) + 1);
+  const notes = [...byOp].map(([op, n]) => `${n} ${op} between the layers ${n === 1 ? 'is' : 'are'} computed in float.`);
+  const dynamic = inside.filter((node) => ['Conv', 'ConvTranspose', 'Gemm'].includes(node.op) && !planned.has(node.name));
+  if (dynamic.length > 0)
+    notes.push(
+      `"${dynamic[0]!.name}" (${dynamic[0]!.op})${dynamic.length > 1 ? ` and ${dynamic.length - 1} more` : ''}: the weights are computed, not constant, and stay in float.`,
+    );
+  return notes;
+}
+
+/** @throws StudioError 'missing-data' or 'unsupported', see planActivations and planConstants */
+export function planQuantization(model: Model, ranges: RangesArtifact, options: QuantizeOptions, spec: DetectorSpec | null): QuantPlan {
+  const layering = findLayers(model.graph, spec, options.fuseActivations);
+  const { activations, sharedConcats, notes } = planActivations(layering, ranges, options, spec);
+  const weights = planConstants(layering, activations, options);
+  return {
+    activations,
+    constants: weights.constants,
+    layers: layering.layers,
+    notes: [
+      ...notes,
+      ...(options.tail === 'float' ? tailNote(layering) : []),
+      ...concatNotes(layering, ranges, sharedConcats, options.tail === 'float'),
+      ...floatNotes(layering),
+      ...weights.notes,
+    ],
+  };
+}
