@@ -60,6 +60,8 @@ export function collector(numClasses: number, { threshold, floor, probability }:
 export function outputData(outputs: DecodeInput, name: string, length: number): ArrayLike<number> {
   const output = outputs[name];
   if (!output) throw new StudioError('runtime', `The network gave no output "${name}".`, `It gave: ${Object.keys(outputs).join(', ')}.`);
+  if (output.data instanceof BigInt64Array || output.data instanceof BigUint64Array)
+    throw new StudioError('runtime', `Output "${name}" holds 64-bit integers, not detections.`, 'Open it as a generic network.');
   if (output.data.length !== length)
     throw new StudioError(
       'runtime',

@@ -1,5 +1,5 @@
 /** Walks from a detector's outputs back to its last convolutions. Names are never read, only operators and shapes. */
-import { consumers, type Dim, type Graph, type Model, type Node, producers, type ValueInfo } from '../onnx';
+import { consumers, type Dim, type Graph, inferShapes, type Model, type Node, producers, type ValueInfo } from '../onnx';
 
 const CONVS = new Set(['Conv', 'QLinearConv', 'ConvTranspose']);
 /** Values that carry a shape, not data, end here. */
@@ -40,7 +40,7 @@ export interface GraphView {
 }
 
 export function viewGraph(model: Model): GraphView {
-  return { graph: model.graph, producer: producers(model.graph), consumers: consumers(model.graph), shapes: model.graph.valueInfo };
+  return { graph: model.graph, producer: producers(model.graph), consumers: consumers(model.graph), shapes: inferShapes(model) };
 }
 
 const known = (d: Dim | undefined) => (typeof d === 'number' && d >= 0 ? d : null);

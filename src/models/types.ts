@@ -101,7 +101,10 @@ export interface Family {
   refine?(spec: DetectorSpec, outputs: DecodeInput): DetectorSpec;
 }
 
-export type DecodeInput = Readonly<Record<string, { readonly dims: readonly number[]; readonly data: ArrayLike<number> }>>;
+/** Outputs by name; what a session's run gives fits as it is. */
+export type DecodeInput = Readonly<
+  Record<string, { readonly dims: readonly number[]; readonly data: ArrayLike<number> | BigInt64Array | BigUint64Array }>
+>;
 
 /** n candidates: boxes are x, y, width, height (top-left corner) in network pixels. */
 export interface Candidates {
