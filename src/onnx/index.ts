@@ -19,6 +19,9 @@ export {
 export { fromBfloat16, fromFloat16, toFloat16, toFloat32, toNumbers } from './float';
 export type { Attribute, Dim, Graph, Model, Node, Tensor, ValueInfo } from './graph';
 export { hashModel } from './hash';
+export { type Analysis, analyze, type Layer } from './infer/analyze';
+export { inferShapes } from './infer/infer';
+export { OP_TYPES, type OpType, opType } from './ops';
 export { IR_VERSIONS, OPSETS, parseModel } from './parse';
 export { serializeModel } from './serialize';
 export { reads, sortNodes, subgraphs } from './topology';
