@@ -1,0 +1,18 @@
+/** Target devices: a file of data each (schemes, operator support, warnings, every fact with its source). May import onnx and numerics. */
+import { StudioError } from '../numerics';
+import { hailo8 } from './hailo8';
+import { hailo8l } from './hailo8l';
+import type { Device } from './types';
+
+export { type CheckOptions, checkDevice } from './check';
+export type * from './types';
+
+export const DEVICES = { hailo8, hailo8l } satisfies Record<string, Device>;
+
+/** @throws StudioError 'bad-option' naming the devices there are */
+export function deviceById(id: string): Device {
+  const device = Object.hasOwn(DEVICES, id) ? DEVICES[id as keyof typeof DEVICES] : undefined;
+  if (!device)
+    throw new StudioError('bad-option', `There is no device ${JSON.stringify(id)}.`, `Devices are: ${Object.keys(DEVICES).join(', ')}.`);
+  return device;
+}
