@@ -78,7 +78,6 @@ function rewriteNode(
     } else if (edit.kind === 'count') applyCount(edit, node, current, rewrites, kept(edit.labels).length);
     else if (edit.kind === 'split')
       applySplit(
-        edit,
         node,
         trace.model.opsets[''] ?? 1,
         edit.parts.map((part) => kept(part).length),
@@ -190,4 +189,33 @@ function tidy(model: Model, placed: ReadonlyMap<string, Tensor>): Model {
     node.inputs.some((name) => rename.has(name)) ? { ...node, inputs: node.inputs.map((name) => rename.get(name) ?? name) } : node,
   );
   return withGraph(model, { nodes: renamed, initializers, valueInfo: new Map() });
+}
+
+/** Channels of one value, by index on one of its axes. */
+export interface Removal {
+  readonly value: string;
+  /** Default 1. */
+  readonly axis?: number;
+  readonly indices: readonly number[];
+}
+
+/**
+ * A smaller model without these channels and everything coupled to them.
+ * @throws StudioError 'bad-option' when a value carries no prunable channels there, an index is out of range, the
+ *   channels are fixed, or a tensor would become empty
+ */
+export function removeFrom(trace: Trace, removals: readonly Removal[]): Model {
+  const removed = new Set<number>();
+  for (const { value, axis = 1, indices } of removals) {
+    const labels = trace.layouts.get(value)?.labels[axis];
+    if (!labels)
+      throw new StudioError('bad-option', `Value "${value}" has no prunable channels on axis ${axis}.`, 'Name the output of a Conv.');
+    for (const index of indices) {
+      const atom = labels[index];
+      if (atom === undefined)
+        throw new StudioError('bad-option', `Value "${value}" has ${labels.length} channels on axis ${axis}, not channel ${index}.`);
+      removed.add(find(trace.space, atom));
+    }
+  }
+  return applyRemoval(trace, removed);
 }

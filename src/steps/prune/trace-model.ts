@@ -1,5 +1,5 @@
 /** Walks a graph once, in order, and collects how its channels hang together. */
-import { attrTensor, type Model, type Node, reads, subgraphs, type Tensor } from '../../onnx';
+import { attrTensor, type Model, type Node, opType, reads, subgraphs, type Tensor } from '../../onnx';
 import { COUPLING_RULES } from './rules';
 import { createSpace, fixLabels } from './space';
 import { fix, fixInputs, nodeText, type RuleContext, type Trace } from './trace';
@@ -45,9 +45,9 @@ export function traceModel(model: Model, dims: Dims, protectedNodes: ReadonlySet
       constant: (input) => known.get(node.inputs[input] ?? ''),
       dims: (value) => known.get(value)?.dims ?? dims(value),
     };
-    const rule = node.domain === '' ? COUPLING_RULES[node.op] : undefined;
+    const op = opType(node);
     if (subgraphs(node).length > 0) fixCaptured(cx);
-    else if (rule) rule(cx);
+    else if (op) COUPLING_RULES[op](cx);
     else fixInputs(cx, `${nodeText(node)} isn't known to the pruner`);
     if (protectedNodes.has(node.name)) protectOutputs(trace, node, `${nodeText(node)} is protected`);
   });

@@ -1,0 +1,173 @@
+/** Prune: a smaller network with the same outputs' shapes, by whole channels, or single weights zeroed. May import the rooms below steps. */
+
+import { matchFamily } from '../../models';
+import { StudioError } from '../../numerics';
+import { analyze, hashModel, type Model, serializeModel } from '../../onnx';
+import { type OptionValues, resolveOptions } from '../common';
+import type { ModelArtifact, RangesArtifact, StepContext } from '../types';
+import { type ChannelGroup, channelGroups, type GroupOptions } from './groups';
+import { IMPORTANCES, type ImportanceId } from './importance';
+import { pruneMeta } from './meta';
+import { planRemoval } from './plan';
+import { applyRemoval, type Removal, removeFrom } from './remove';
+import { groupReports, type PruneReport, sparsityNote, structuredNotes } from './report';
+import type { Trace } from './trace';
+import { pruneWeights } from './unstructured';
+
+export { type ChannelGroup, type ChannelGroups, channelGroups, type GroupOptions, groupText, type Member } from './groups';
+export { IMPORTANCES, type Importance, type ImportanceId, type ImportanceInput } from './importance';
+export { pruneMeta } from './meta';
+export { type Plan, type PlanOptions, planRemoval } from './plan';
+export type { Region } from './regions';
+export { applyRemoval, type Removal } from './remove';
+export type { GroupReport, PruneReport } from './report';
+export type { SparsityReport } from './unstructured';
+
+export interface PruneOptions {
+  readonly method: 'structured' | 'unstructured';
+  /** Percent of the MACs to remove. */
+  readonly macsReduction: number;
+  readonly importance: ImportanceId;
+  readonly channelMultiple: number;
+  readonly minChannels: number;
+  /** Percent. */
+  readonly maxGroupReduction: number;
+  readonly protectHead: boolean;
+  /** Percent of the weights to zero. */
+  readonly sparsity: number;
+}
+
+/**
+ * A smaller model without these channels and everything coupled to them; the graph's outputs keep their shapes.
+ * @throws StudioError 'bad-option' when the channels are fixed or a tensor would become empty
+ */
+export function removeChannels(model: Model, removals: readonly Removal[], options: GroupOptions = {}): Model {
+  return removeFrom(channelGroups(model, options).trace, removals);
+}
+
+const QUANTIZED = /^(QLinear|QuantizeLinear|DequantizeLinear|ConvInteger|MatMulInteger|DynamicQuantizeLinear)/;
+
+function refuse({ name, model }: ModelArtifact): void {
+  if (model.graph.nodes.some(({ op }) => QUANTIZED.test(op)))
+    throw new StudioError(
+      'unsupported',
+      `"${name}" is already INT8: it can be evaluated, not pruned.`,
+      'Prune the float model it was made from.',
+    );
+}
+
+async function breathe(ctx: StepContext, done: number): Promise<void> {
+  ctx.progress({ step: 'prune', label: 'Pruning', done, total: 4 });
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  ctx.cancel.throwIfAborted();
+}
+
+/** Same function family, re-read from the pruned graph; what the user chose about its input stays. */
+async function finish(artifact: ModelArtifact, model: Model): Promise<ModelArtifact> {
+  const spec = artifact.spec && {
+    ...artifact.spec,
+    ...matchFamily(model),
+    preprocess: artifact.spec.preprocess,
+    classNames: artifact.spec.classNames,
+  };
+  return { ...artifact, hash: await hashModel(serializeModel(model)), model, spec };
+}
+
+function protect(groups: readonly ChannelGroup[], head: boolean): ChannelGroup[] {
+  return groups.map((group) => (head && group.region === 'head' ? { ...group, reason: group.reason ?? 'the head is protected' } : group));
+}
+
+interface Cut {
+  readonly model: Model;
+  readonly plan: ReturnType<typeof planRemoval>;
+}
+
+/** Plans on the layers' own MACs; the result is checked by the analysis that everybody sees, and planned tighter if it is over. */
+function cut(trace: Trace, groups: readonly ChannelGroup[], scores: readonly Float64Array[], options: PruneOptions, before: number): Cut {
+  const own = trace.layers.reduce((total, layer) => total + layer.unit * layer.outSize * layer.inSize, 0);
+  const goal = before * (1 - options.macsReduction / 100);
+  let keep = (goal - (before - own)) / own;
+  for (;;) {
+    const plan = planRemoval(trace, groups, scores, {
+      keep,
+      channelMultiple: options.channelMultiple,
+      minChannels: options.minChannels,
+      maxGroupReduction: options.maxGroupReduction / 100,
+    });
+    const model = applyRemoval(trace, plan.classes);
+    const over = analyze(model).macs - goal;
+    if (over <= 0 || plan.exhausted) return { model, plan };
+    keep -= Math.max(over / own, 1e-4);
+  }
+}
+
+async function pruneStructured(artifact: ModelArtifact, options: PruneOptions, ctx: StepContext, ranges: RangesArtifact | null) {
+  const before = analyze(artifact.model);
+  await breathe(ctx, 0);
+  const { trace, groups: found } = channelGroups(artifact.model, { protectedNodes: artifact.spec?.protectedNodes ?? [] });
+  const groups = protect(found, options.protectHead);
+  await breathe(ctx, 1);
+  const scores = IMPORTANCES[options.importance]({ trace, groups, ranges, seed: ctx.seed });
+  await breathe(ctx, 2);
+  const { model, plan } = cut(trace, groups, scores, options, before.macs);
+  await breathe(ctx, 3);
+  if (plan.classes.size === 0)
+    throw new StudioError(
+      'unsupported',
+      `"${artifact.name}" has no channels that can be pruned within these limits.`,
+      'Lower the minimum number of channels or the channel multiple.',
+    );
+  const after = analyze(model);
+  const macs = { before: before.macs, after: after.macs };
+  const reports = groupReports(groups, plan);
+  const notes = structuredNotes(reports, plan, options.channelMultiple, macs, options.macsReduction);
+  if (options.importance === 'activation' && !ranges) notes.push('No calibration was given: channels were judged by their weights alone.');
+  const report: PruneReport = {
+    method: 'structured',
+    macs,
+    parameters: { before: before.parameters, after: after.parameters },
+    groups: reports,
+    sparsity: null,
+    notes,
+  };
+  return { model, report };
+}
+
+function pruneUnstructured(artifact: ModelArtifact, options: PruneOptions): { readonly model: Model; readonly report: PruneReport } {
+  const { macs, parameters } = analyze(artifact.model);
+  const { model, report } = pruneWeights(channelGroups(artifact.model).trace, options.sparsity / 100);
+  return {
+    model,
+    report: {
+      method: 'unstructured',
+      macs: { before: macs, after: macs },
+      parameters: { before: parameters, after: parameters },
+      groups: [],
+      sparsity: report,
+      notes: [sparsityNote(report)],
+    },
+  };
+}
+
+/**
+ * Prunes a network without any training.
+ * @param ranges statistics of this very model, for importance 'activation'; without them weights alone decide
+ * @throws StudioError 'unsupported' for an INT8 model or one without prunable channels, 'bad-option' for stale ranges
+ */
+export async function prune(
+  artifact: ModelArtifact,
+  values: OptionValues | PruneOptions,
+  ctx: StepContext,
+  ranges: RangesArtifact | null = null,
+): Promise<{ readonly artifact: ModelArtifact; readonly report: PruneReport }> {
+  const options = resolveOptions(pruneMeta, values as OptionValues) as unknown as PruneOptions;
+  refuse(artifact);
+  if (ranges && ranges.modelHash !== artifact.hash)
+    throw new StudioError('bad-option', 'The calibration belongs to another model.', 'Calibrate this model again.');
+  await breathe(ctx, 0);
+  const { model, report } =
+    options.method === 'structured' ? await pruneStructured(artifact, options, ctx, ranges) : pruneUnstructured(artifact, options);
+  const pruned = await finish(artifact, model);
+  ctx.progress({ step: 'prune', label: 'Pruning', done: 4, total: 4 });
+  return { artifact: pruned, report };
+}
