@@ -1,0 +1,31 @@
+/** Constant folding: what can be computed now becomes a weight. */
+import { withGraph } from '../build';
+import { MAX_FOLDED } from '../evaluate';
+import type { Model, Tensor } from '../graph';
+import { infer } from '../infer/infer';
+import { reads } from '../topology';
+
+/**
+ * Every node whose outputs follow from constants and known shapes (Constant nodes, Shape chains, Transpose, Reshape or
+ * arithmetic of weights) is replaced by its result. QuantizeLinear and DequantizeLinear are never folded: they are the
+ * quantization. A node that makes a graph output stays.
+ * @throws StudioError 'bad-model' where shapes contradict each other
+ */
+export function foldConstants(model: Model): Model {
+  const { graph } = model;
+  const { facts } = infer(model, MAX_FOLDED);
+  const outputs = new Set(graph.outputs.map((o) => o.name));
+  const nodes = graph.nodes.filter((node) =>
+    node.outputs.some((name) => name !== '' && (outputs.has(name) || facts.get(name)?.constant === undefined)),
+  );
+  if (nodes.length === graph.nodes.length) return model;
+  const used = new Set(nodes.flatMap(reads));
+  const kept = new Set(nodes.flatMap((n) => n.outputs));
+  const initializers = new Map<string, Tensor>(graph.initializers);
+  for (const name of used) {
+    const t = facts.get(name)?.constant;
+    if (t && !kept.has(name) && !initializers.has(name)) initializers.set(name, { ...t, name });
+  }
+  const valueInfo = new Map([...graph.valueInfo].filter(([name]) => kept.has(name)));
+  return withGraph(model, { nodes, initializers, valueInfo });
+}
