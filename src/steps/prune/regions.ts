@@ -47,9 +47,7 @@ export function regions(model: Model): ReadonlyMap<string, Region> {
     head.add(node);
     for (const name of node.inputs) {
       const before = producer.get(name);
-      const joins =
-        before && (JOINS.has(before.op) || strided(before) || (before.op === 'Add' && before.inputs.every((i) => producer.has(i))));
-      if (before && !joins) stack.push(before);
+      if (before && !joins(before, producer)) stack.push(before);
     }
   }
   const upsampled = new Set<string>();
