@@ -5,4 +5,5 @@ export { classNamesFor, parseNames } from './names';
 export { nms } from './nms';
 export { channelCount, inputDims, letterbox, type Preprocessed, place, preprocess, toImageBox } from './preprocess';
 export { applyPreset, DEFAULT_SIZE, defaultPreprocess, describePreprocess, inputNote, PRESETS, type Preset, presetOf } from './presets';
+export { DOUBT_BELOW, type ProbeResult, type ProbeRun, type ProbeScore, probePreprocess } from './probe';
 export type * from './types';
