@@ -1,11 +1,18 @@
-/** BatchNormalization into the layer before it: y = s · (W x + b − mean) + beta with s = gamma / √(var + ε). */
-import { attrFloat, attrInt, consumers, producers, withGraph } from '../build';
+/**
+ * BatchNormalization into the layer before it: y = s · (W x + b − mean) + beta with s = gamma / √(var + ε). The same for
+ * Add, Sub, Mul and Div by constants per channel, the form in which some exporters write biases and normalisation.
+ */
+import { attrFloat, attrInt, consumers, withGraph } from '../build';
 import { fromNumbers } from '../evaluate/arrays';
 import { toFloat32 } from '../float';
-import type { Graph, Model, Node, Tensor } from '../graph';
+import type { Model, Node, Tensor } from '../graph';
 import { freshNames } from './rewrite';
 
+type Weights = ReadonlyMap<string, Tensor>;
+
 interface Affine {
+  /** Which input is the data. */
+  readonly data: number;
   /** One factor and one offset per output channel. */
   readonly scale: Float64Array;
   readonly shift: Float64Array;
@@ -16,15 +23,37 @@ function isFloat(t: Tensor | undefined): t is Tensor {
 }
 
 /** The normalisation as scale and shift; null where its parameters aren't constants or it is in training mode. */
-function affineOf(bn: Node, graph: Graph, used: ReadonlySet<string>): Affine | null {
-  const parameters = bn.inputs.slice(1, 5).map((name) => graph.initializers.get(name));
+function normalization(bn: Node, weights: Weights, used: ReadonlySet<string>): Affine | null {
+  const parameters = bn.inputs.slice(1, 5).map((name) => weights.get(name));
   if (parameters.length !== 4 || !parameters.every(isFloat)) return null;
   if (attrInt(bn, 'training_mode', 0) !== 0 || attrInt(bn, 'spatial', 1) !== 1) return null;
   if (bn.outputs.slice(1).some((name) => used.has(name))) return null;
   const [gamma, beta, mean, variance] = parameters.map(toFloat32);
   const epsilon = attrFloat(bn, 'epsilon', 1e-5);
   const scale = Float64Array.from(gamma!, (g, i) => g / Math.sqrt(variance![i]! + epsilon));
-  return { scale, shift: Float64Array.from(beta!, (b, i) => b - mean![i]! * scale[i]!) };
+  return { data: 0, scale, shift: Float64Array.from(beta!, (b, i) => b - mean![i]! * scale[i]!) };
+}
+
+/** x + c, x − c, c · x or x / c with one constant for all or one per channel of a value of this rank and width. */
+function constantOperand(node: Node, weights: Weights, rank: number, channels: number): Affine | null {
+  const at = weights.has(node.inputs[0]!) ? 0 : 1;
+  const t = weights.get(node.inputs[at]!);
+  if (!isFloat(t) || t.dims.length > rank || (at === 0 && (node.op === 'Sub' || node.op === 'Div'))) return null;
+  const axis = 1 - (rank - t.dims.length);
+  if (t.dims.some((d, i) => d !== 1 && (i !== axis || d !== channels))) return null;
+  const c = toFloat32(t);
+  const each = (f: (v: number) => number) => Float64Array.from({ length: channels }, (_, i) => f(c[c.length === 1 ? 0 : i]!));
+  const data = 1 - at;
+  switch (node.op) {
+    case 'Add':
+      return { data, scale: each(() => 1), shift: each((v) => v) };
+    case 'Sub':
+      return { data, scale: each(() => 1), shift: each((v) => -v) };
+    case 'Mul':
+      return { data, scale: each((v) => v), shift: each(() => 0) };
+    default:
+      return { data, scale: each((v) => 1 / v), shift: each(() => 0) };
+  }
 }
 
 /** Output channel of each weight element; null where the weight isn't of the expected form. */
@@ -66,67 +95,94 @@ interface Folded {
   readonly tensors: readonly Tensor[];
 }
 
-function fold(layer: Node, bn: Node, affine: Affine, graph: Graph, name: (old: string, suffix: string) => string): Folded | null {
+/** Null where the layer's weights aren't constants of the expected form. `rename` gives the new tensors' names. */
+function fold(
+  layer: Node,
+  output: string,
+  affine: Affine,
+  weights: Weights,
+  rename: (old: string, suffix: string) => string,
+): Folded | null {
   const [x, weightName, biasName = ''] = layer.inputs as readonly [string, string, string?];
-  const w = graph.initializers.get(weightName);
+  const w = weights.get(weightName);
   const channels = affine.scale.length;
   const channelOf = isFloat(w) && channelIndex(layer, w);
-  const bias = biasName !== '' && !graph.initializers.has(biasName) ? null : biasOf(graph.initializers.get(biasName), channels);
+  const bias = biasName !== '' && !weights.has(biasName) ? null : biasOf(weights.get(biasName), channels);
   if (!w || !channelOf || !bias || channelOf(w.data.length - 1) !== channels - 1) return null;
   // Gemm computes α·A·B + β·C; β goes into the new bias.
   const beta = layer.op === 'Gemm' ? attrFloat(layer, 'beta', 1) : 1;
-  const data = toFloat32(w);
   const weight = fromNumbers(
     w.dtype,
     w.dims,
-    Array.from(data, (v, i) => v * affine.scale[channelOf(i)]!),
+    Array.from(toFloat32(w), (v, i) => v * affine.scale[channelOf(i)]!),
   )!;
   const shift = fromNumbers(
     w.dtype,
     [channels],
     Array.from(bias, (b, c) => b * beta * affine.scale[c]! + affine.shift[c]!),
   )!;
-  const [newWeight, newBias] = [name(weightName, ''), name(biasName || weightName, biasName ? '' : '_bias')];
+  const names = [rename(weightName, ''), biasName ? rename(biasName, '') : rename(weightName, '_bias')] as const;
   const { beta: _, ...attributes } = layer.attributes;
-  const merged = { ...layer, attributes, inputs: [x, newWeight, newBias], outputs: [bn.outputs[0]!] };
+  const merged = { ...layer, attributes, inputs: [x, ...names], outputs: [output] };
   return {
     layer: merged,
     tensors: [
-      { ...weight, name: newWeight },
-      { ...shift, name: newBias },
+      { ...weight, name: names[0] },
+      { ...shift, name: names[1] },
     ],
   };
 }
 
+const ARITHMETIC = new Set(['Add', 'Sub', 'Mul', 'Div']);
+const LAYERS = new Set(['Conv', 'ConvTranspose', 'Gemm']);
+
+/** Output channels of a layer, NaN where they aren't known from its weight. */
+function widthOf(layer: Node, w: Tensor): number {
+  const index = channelIndex(layer, w);
+  return index && w.data.length > 0 ? index(w.data.length - 1) + 1 : Number.NaN;
+}
+
 /**
- * Conv, ConvTranspose or Gemm with constant weights, followed only by a BatchNormalization in inference mode, become one
- * layer that keeps the first one's name. Computed in float64, stored in the weight's type. Others stay as they are.
+ * Conv, ConvTranspose or Gemm with constant weights, followed only by a BatchNormalization in inference mode or by
+ * arithmetic with constants per channel, become one layer that keeps the first one's name. Computed in float64, stored
+ * in the weight's type. Others stay as they are.
  */
 export function foldBatchNorm(model: Model): Model {
   const { graph } = model;
-  const made = producers(graph);
   const readers = consumers(graph);
   const outputs = new Set(graph.outputs.map((o) => o.name));
   const used = new Set([...readers.keys(), ...outputs]);
   const fresh = freshNames(graph);
-  const initializers = new Map(graph.initializers);
-  const replaced = new Map<Node, Node | null>();
-  for (const bn of graph.nodes) {
-    if (bn.op !== 'BatchNormalization' || bn.domain !== '') continue;
-    const middle = bn.inputs[0]!;
-    const layer = made.get(middle);
-    if (!layer || layer.domain !== '' || replaced.has(layer) || outputs.has(middle) || readers.get(middle)?.length !== 1) continue;
-    const affine = affineOf(bn, graph, used);
-    // A weight that only this layer reads keeps its name.
-    const name = (old: string, suffix: string) =>
-      suffix === '' && readers.get(old)?.length === 1 ? old : fresh(`${old}${suffix || '_bn'}`);
-    const folded = affine && fold(layer, bn, affine, graph, name);
-    if (!folded) continue;
-    replaced.set(layer, folded.layer);
-    replaced.set(bn, null);
-    for (const t of folded.tensors) initializers.set(t.name, t);
-  }
-  if (replaced.size === 0) return model;
-  const nodes = graph.nodes.flatMap((n) => (replaced.has(n) ? (replaced.get(n) ?? []) : n));
-  return withGraph(model, { nodes, initializers });
+  const weights = new Map(graph.initializers);
+  const own = new Set<string>();
+  // A weight that only this layer reads keeps its name.
+  const rename = (old: string, suffix: string) => {
+    const name = suffix === '' && (own.has(old) || readers.get(old)?.length === 1) ? old : fresh(`${old}${suffix || '_bn'}`);
+    own.add(name);
+    return name;
+  };
+  const nodes: (Node | null)[] = [...graph.nodes];
+  const slot = new Map(nodes.flatMap((n, i) => n!.outputs.map((name) => [name, i] as const)));
+  graph.nodes.forEach((next, at) => {
+    const isNorm = next.op === 'BatchNormalization';
+    if (next.domain !== '' || (!isNorm && !ARITHMETIC.has(next.op))) return;
+    const data = isNorm || !weights.has(next.inputs[0]!) ? 0 : 1;
+    const middle = next.inputs[data]!;
+    const before = slot.get(middle);
+    const layer = before === undefined ? null : nodes[before];
+    const w = weights.get(layer?.inputs[1] ?? '');
+    if (!layer || !w || layer.domain !== '' || !LAYERS.has(layer.op) || outputs.has(middle) || readers.get(middle)?.length !== 1) return;
+    const affine = isNorm ? normalization(next, weights, used) : constantOperand(next, weights, w.dims.length, widthOf(layer, w));
+    const folded = affine?.data === data ? fold(layer, next.outputs[0]!, affine, weights, rename) : null;
+    if (!folded) return;
+    nodes[before!] = folded.layer;
+    nodes[at] = null;
+    slot.set(next.outputs[0]!, before!);
+    for (const t of folded.tensors) weights.set(t.name, t);
+  });
+  const kept = nodes.filter((n) => n !== null);
+  if (kept.length === graph.nodes.length) return model;
+  const made = new Set(kept.flatMap((n) => n.outputs));
+  const valueInfo = new Map([...graph.valueInfo].filter(([name]) => made.has(name)));
+  return withGraph(model, { nodes: kept, initializers: weights, valueInfo });
 }
