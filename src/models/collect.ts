@@ -34,22 +34,39 @@ export interface Collector {
 }
 
 export function collector(numClasses: number, { threshold, floor, probability }: Scoring): Collector {
-  const boxes: number[] = [];
-  const scores: number[] = [];
-  const indices: number[] = [];
+  let capacity = 256;
+  let count = 0;
+  let boxes = new Float32Array(capacity * 4);
+  let scores = new Float32Array(capacity);
+  let indices = new Int32Array(capacity);
+  const grow = () => {
+    capacity *= 4;
+    const old = { boxes, scores, indices };
+    boxes = new Float32Array(capacity * 4);
+    scores = new Float32Array(capacity);
+    indices = new Int32Array(capacity);
+    boxes.set(old.boxes);
+    scores.set(old.scores);
+    indices.set(old.indices);
+  };
   return {
     add(x, y, width, height, factor, { data, offset, cellStep, channelStep }, i) {
       let at = offset + i * cellStep;
       for (let c = 0; c < numClasses; c++, at += channelStep) {
-        if (!(data[at]! >= floor)) continue;
-        const score = factor * probability(data[at]!);
+        const raw = data[at]!;
+        if (!(raw >= floor)) continue;
+        const score = factor * probability(raw);
         if (!(score >= threshold)) continue;
-        boxes.push(x, y, width, height);
-        scores.push(score);
-        indices.push(c);
+        if (count === capacity) grow();
+        boxes[count * 4] = x;
+        boxes[count * 4 + 1] = y;
+        boxes[count * 4 + 2] = width;
+        boxes[count * 4 + 3] = height;
+        scores[count] = score;
+        indices[count++] = c;
       }
     },
-    done: () => ({ boxes: Float32Array.from(boxes), scores: Float32Array.from(scores), classes: Int32Array.from(indices) }),
+    done: () => ({ boxes: boxes.slice(0, count * 4), scores: scores.slice(0, count), classes: indices.slice(0, count) }),
   };
 }
 

@@ -4,9 +4,35 @@
  */
 import type { Candidates, DecodeOptions } from './types';
 
-/** Indices of candidates by falling score; ties in input order. */
+const DIGIT_BITS = 11;
+const DIGITS = 1 << DIGIT_BITS;
+
+/**
+ * Indices by falling score, ties in input order. A radix sort on the bits of the floats: scores aren't negative, so their
+ * bits sort as they do, and 30,000 candidates (NanoDet at 0.01) take 1 ms, not 15.
+ */
 export function byScore(scores: Float32Array): Uint32Array {
-  return Uint32Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
+  const bits = new Uint32Array(scores.buffer, scores.byteOffset, scores.length);
+  let order = new Uint32Array(scores.length);
+  for (let i = 0; i < order.length; i++) order[i] = i;
+  let next = new Uint32Array(scores.length);
+  const starts = new Uint32Array(DIGITS);
+  for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
+    starts.fill(0);
+    for (let i = 0; i < bits.length; i++) starts[(~bits[i]! >>> shift) & (DIGITS - 1)]!++;
+    let sum = 0;
+    for (let d = 0; d < DIGITS; d++) {
+      const count = starts[d]!;
+      starts[d] = sum;
+      sum += count;
+    }
+    for (let k = 0; k < order.length; k++) {
+      const i = order[k]!;
+      next[starts[(~bits[i]! >>> shift) & (DIGITS - 1)]!++] = i;
+    }
+    [order, next] = [next, order];
+  }
+  return order;
 }
 
 /** Intersection over union of boxes i and j in a flat x, y, width, height array. */
