@@ -3,11 +3,13 @@
  * which is removed together with all its coupled places (terms after VainF/Torch-Pruning: a group is printable and is
  * pruned as a whole).
  */
-import { inferShapes, type Model, type Tensor } from '../../onnx';
+import { DEFAULT_SIZE } from '../../models';
+import { StudioError } from '../../numerics';
+import { fixDimensions, inferShapes, type Model, type Tensor } from '../../onnx';
 import { type Region, regions } from './regions';
 import { find, type Labels } from './space';
 import type { Layer, Trace } from './trace';
-import { constants, traceModel } from './trace-model';
+import { constants, type Dims, traceModel } from './trace-model';
 
 /** One place of a group: an axis of a value, or of the constant that a node reads. */
 export interface Member {
@@ -172,15 +174,31 @@ export function groupsOf(trace: Trace): ChannelGroup[] {
   });
 }
 
+/** The model with its inputs' open sizes assumed, where it takes them: MACs need numbers. */
+export function withSizes(model: Model): Model {
+  const open = model.graph.inputs.filter(({ shape }) => shape?.some((dim) => typeof dim !== 'number'));
+  if (open.length === 0) return model;
+  const assume = (dim: unknown, axis: number): number => (typeof dim === 'number' ? dim : axis === 0 ? 1 : DEFAULT_SIZE);
+  try {
+    return fixDimensions(model, Object.fromEntries(open.map(({ name, shape }) => [name, shape!.map(assume)])));
+  } catch (error) {
+    if (error instanceof StudioError) return model;
+    throw error;
+  }
+}
+
+function dimsOf(model: Model): Dims {
+  const shapes = inferShapes(model);
+  return (value) => shapes.get(value)?.shape?.map((dim) => (typeof dim === 'number' ? dim : null)) ?? null;
+}
+
 /**
  * How the channels of a network hang together. Graph inputs and outputs and protected nodes keep theirs, with the
  * reason in their groups; operators without a rule keep every channel that touches them.
  */
 export function channelGroups(model: Model, { protectedNodes = [] }: GroupOptions = {}): ChannelGroups {
-  const shapes = inferShapes(model);
-  const dims = (value: string): readonly (number | null)[] | null =>
-    shapes.get(value)?.shape?.map((dim) => (typeof dim === 'number' ? dim : null)) ?? null;
-  const trace = traceModel(model, dims, new Set(protectedNodes));
+  const sized = withSizes(model);
+  const trace = traceModel(model, dimsOf(model), sized === model ? dimsOf(model) : dimsOf(sized), new Set(protectedNodes));
   return { groups: groupsOf(trace), trace };
 }
 

@@ -5,7 +5,7 @@ import { StudioError } from '../../numerics';
 import { analyze, hashModel, type Model, serializeModel } from '../../onnx';
 import { type OptionValues, resolveOptions } from '../common';
 import type { ModelArtifact, RangesArtifact, StepContext } from '../types';
-import { type ChannelGroup, channelGroups, type GroupOptions } from './groups';
+import { type ChannelGroup, channelGroups, type GroupOptions, withSizes } from './groups';
 import { IMPORTANCES, type ImportanceId } from './importance';
 import { pruneMeta } from './meta';
 import { planRemoval } from './plan';
@@ -95,14 +95,14 @@ function cut(trace: Trace, groups: readonly ChannelGroup[], scores: readonly Flo
       maxGroupReduction: options.maxGroupReduction / 100,
     });
     const model = applyRemoval(trace, plan.classes);
-    const over = analyze(model).macs - goal;
+    const over = analyze(withSizes(model)).macs - goal;
     if (over <= 0 || plan.exhausted) return { model, plan };
     keep -= Math.max(over / own, 1e-4);
   }
 }
 
 async function pruneStructured(artifact: ModelArtifact, options: PruneOptions, ctx: StepContext, ranges: RangesArtifact | null) {
-  const before = analyze(artifact.model);
+  const before = analyze(withSizes(artifact.model));
   await breathe(ctx, 0);
   const { trace, groups: found } = channelGroups(artifact.model, { protectedNodes: artifact.spec?.protectedNodes ?? [] });
   const groups = protect(found, options.protectHead);
@@ -117,7 +117,7 @@ async function pruneStructured(artifact: ModelArtifact, options: PruneOptions, c
       `"${artifact.name}" has no channels that can be pruned within these limits.`,
       'Lower the minimum number of channels or the channel multiple.',
     );
-  const after = analyze(model);
+  const after = analyze(withSizes(model));
   const macs = { before: before.macs, after: after.macs };
   const reports = groupReports(groups, plan);
   const notes = structuredNotes(reports, plan, options.channelMultiple, macs, options.macsReduction);
@@ -134,7 +134,7 @@ async function pruneStructured(artifact: ModelArtifact, options: PruneOptions, c
 }
 
 function pruneUnstructured(artifact: ModelArtifact, options: PruneOptions): { readonly model: Model; readonly report: PruneReport } {
-  const { macs, parameters } = analyze(artifact.model);
+  const { macs, parameters } = analyze(withSizes(artifact.model));
   const { model, report } = pruneWeights(channelGroups(artifact.model).trace, options.sparsity / 100);
   return {
     model,

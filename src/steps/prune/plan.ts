@@ -27,6 +27,12 @@ export interface Plan {
 /** May the plan end this much (of all MACs) under its target before it looks for a smaller block. */
 const OVERSHOOT = 0.015;
 
+interface Step {
+  readonly state: GroupState;
+  /** Channels that go at once. */
+  readonly step: number;
+}
+
 interface GroupState {
   readonly group: ChannelGroup;
   /** Channel positions, least important first. */
@@ -98,42 +104,55 @@ export function planRemoval(trace: Trace, groups: readonly ChannelGroup[], score
   const target = total * options.keep;
   let macs = total;
 
-  const stepOf = (state: GroupState): number => (state.gone === 0 ? firstStep(state.group.channels, state.block!) : state.block!);
-  const fits = (state: GroupState): boolean => {
-    if (state.block === null || state.gone + stepOf(state) > state.limit) return false;
+  const fits = ({ state, step }: Step): boolean => {
+    if (state.gone + step > state.limit) return false;
     return state.group.members.every(({ kind, name, axis, size, perChannel }) => {
-      const left = (widths.get(`${name} ${axis}`) ?? 0) - stepOf(state) * perChannel;
+      const left = (widths.get(`${name} ${axis}`) ?? 0) - step * perChannel;
       return kind === 'constant' || left >= Math.min(options.minChannels, size);
     });
   };
-  const saving = (state: GroupState): number => {
-    const step = stepOf(state);
+  const saving = ({ state, step }: Step): number => {
     return state.layers.reduce((sum, share) => {
       const layer = trace.layers[share.layer]!;
       const size = sizes[share.layer]!;
       return sum + layerMacs(layer, size.out, size.in) - layerMacs(layer, size.out - step * share.out, size.in - step * share.in);
     }, 0);
   };
-  const cost = (state: GroupState): number => {
+  const cost = ({ state, step }: Step): number => {
     let sum = 0;
-    for (let k = 0; k < stepOf(state); k++) sum += state.scores[state.order[state.gone + k]!]!;
+    for (let k = 0; k < step; k++) sum += state.scores[state.order[state.gone + k]!]!;
     return sum;
+  };
+
+  /** The cheapest step that doesn't overshoot; smaller blocks than wanted only where every wanted one would. */
+  const choose = (): (Step & { readonly saved: number }) | null => {
+    let smallest: (Step & { readonly saved: number }) | null = null;
+    for (let multiple = options.channelMultiple; multiple >= 1; multiple = Math.floor(multiple / 2)) {
+      let best: (Step & { readonly saved: number; readonly price: number }) | null = null;
+      for (const state of states) {
+        if (state.block === null) continue;
+        const block = Math.min(state.block, blockFor(state.group, multiple));
+        const step = { state, step: (state.group.channels - state.gone) % block || block };
+        if (!fits(step)) continue;
+        const saved = saving(step);
+        if (saved <= 0) continue;
+        if (!smallest || saved < smallest.saved) smallest = { ...step, saved };
+        const price = cost(step) / saved;
+        if (macs - saved >= target - OVERSHOOT * total && (!best || price < best.price)) best = { ...step, saved, price };
+      }
+      if (best) return best;
+    }
+    return smallest;
   };
 
   let exhausted = false;
   while (macs > target) {
-    const candidates = states.filter(fits).map((state) => ({ state, saved: saving(state), cost: cost(state) }));
-    const useful = candidates.filter(({ saved }) => saved > 0);
-    if (useful.length === 0) {
+    const best = choose();
+    if (!best) {
       exhausted = true;
       break;
     }
-    const gentle = useful.filter(({ saved }) => macs - saved >= target - OVERSHOOT * total);
-    const best =
-      gentle.length > 0
-        ? gentle.reduce((a, b) => (b.cost / b.saved < a.cost / a.saved ? b : a))
-        : useful.reduce((a, b) => (b.saved < a.saved ? b : a));
-    const step = stepOf(best.state);
+    const { step } = best;
     for (const share of best.state.layers) {
       sizes[share.layer]!.out -= step * share.out;
       sizes[share.layer]!.in -= step * share.in;

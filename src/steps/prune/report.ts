@@ -62,13 +62,10 @@ export function structuredNotes(
   wanted: number,
 ): string[] {
   const notes = [`Pruned ${percent(macs.before - macs.after, macs.before)} of the MACs.`];
-  const narrow = groups.filter(
-    ({ block, channelsBefore, channelsAfter }) => block !== null && block % multiple !== 0 && channelsAfter < channelsBefore,
-  );
-  const odd = narrow.filter(({ channelsAfter, block }) => multiple % block! !== 0 || channelsAfter % multiple !== 0);
+  const odd = groups.filter(({ channelsAfter, channelsBefore }) => channelsAfter < channelsBefore && channelsAfter % multiple !== 0);
   if (odd.length > 0)
     notes.push(
-      `${odd.length} group(s) are too narrow for multiples of ${multiple} and lost channels in smaller blocks (${odd.map(({ source }) => source).join(', ')}).`,
+      `${odd.length} group(s) are left with no multiple of ${multiple}, because they are narrow or a whole block would have overshot (${odd.map(({ source }) => source).join(', ')}).`,
     );
   if (plan.exhausted)
     notes.push(`The limits (minimum channels, largest share per group, protected layers) allow no more: ${wanted} % was asked.`);

@@ -30,9 +30,10 @@ function fixCaptured(cx: RuleContext): void {
 
 /**
  * @param dims sizes of every value, as far as they are known
+ * @param sizes the same with open sizes assumed, to weigh layers against each other
  * @param protectedNodes names of nodes that keep their output channels
  */
-export function traceModel(model: Model, dims: Dims, protectedNodes: ReadonlySet<string>): Trace {
+export function traceModel(model: Model, dims: Dims, sizes: Dims, protectedNodes: ReadonlySet<string>): Trace {
   const { graph } = model;
   const known = constants(model);
   const trace: Trace = { model, space: createSpace(), layouts: new Map(), edits: [], layers: [] };
@@ -44,6 +45,7 @@ export function traceModel(model: Model, dims: Dims, protectedNodes: ReadonlySet
       trace,
       constant: (input) => known.get(node.inputs[input] ?? ''),
       dims: (value) => known.get(value)?.dims ?? dims(value),
+      sizes: (value) => known.get(value)?.dims ?? sizes(value) ?? [],
     };
     const op = opType(node);
     if (subgraphs(node).length > 0) fixCaptured(cx);

@@ -63,6 +63,8 @@ export interface RuleContext {
   constant(input: number): Tensor | undefined;
   /** Sizes of a value; null = unknown. */
   dims(value: string): readonly (number | null)[] | null;
+  /** The same with open sizes assumed, to weigh layers against each other. */
+  sizes(value: string): readonly (number | null)[];
 }
 
 /** Labels of an input; constants and unknown values have none. */

@@ -80,7 +80,8 @@ export function conv(cx: RuleContext): void {
   const groups = attrInt(cx.node, 'group', 1);
   const input = inputLayout(cx, 0)?.labels[1] ?? null;
   const dims = outputDims(cx, 0, [null, outSize, ...kernel.map(() => null)]);
-  const unit = product(kernel) * product([dims[0] ?? 1, ...dims.slice(2)]);
+  const sizes = cx.sizes(cx.node.outputs[0]!);
+  const unit = product(kernel) * product([sizes[0] ?? 1, ...sizes.slice(2)]);
   let out: Labels | null;
   if (groups > 1 && perGroup === 1) {
     const multiplier = outSize / groups;
@@ -110,7 +111,8 @@ export function convTranspose(cx: RuleContext): void {
   const layout = inputLayout(cx, 0);
   const input = layout?.labels[1] ?? null;
   const dims = outputDims(cx, 0, [null, perGroup * groups, ...kernel.map(() => null)]);
-  const unit = product(kernel) * product([layout?.dims[0] ?? 1, ...(layout?.dims.slice(2) ?? [])]);
+  const sizes = cx.sizes(cx.node.inputs[0]!);
+  const unit = product(kernel) * product([sizes[0] ?? 1, ...sizes.slice(2)]);
   let out: Labels | null;
   if (groups > 1 && groups === inSize) {
     out = input && Int32Array.from({ length: perGroup * groups }, (_, o) => input[Math.floor(o / perGroup)]!);
@@ -137,8 +139,13 @@ export function gemm(cx: RuleContext): void {
   const [outAxis, inAxis] = attrInt(cx.node, 'transB', 0) !== 0 ? [0, 1] : [1, 0];
   const rows = layout.labels[transA ? 1 : 0] ?? null;
   const out = fresh(cx, weight.dims[outAxis]!);
-  const batch = layout.dims[transA ? 1 : 0] ?? 1;
-  addLayer(cx, 0, 1, batch, { outAxis, out, inAxis, in: layout.labels[transA ? 0 : 1] ?? null });
+  const batch = layout.dims[transA ? 1 : 0] ?? null;
+  addLayer(cx, 0, 1, cx.sizes(cx.node.inputs[0]!)[transA ? 1 : 0] ?? 1, {
+    outAxis,
+    out,
+    inAxis,
+    in: layout.labels[transA ? 0 : 1] ?? null,
+  });
   fix(cx, rows, `${nodeText(cx.node)} needs this axis whole`);
   const biasRank = cx.constant(2)?.dims.length ?? inputLayout(cx, 2)?.dims.length ?? 0;
   if (biasRank > 0) bias(cx, 2, biasRank - 1, out);
@@ -159,7 +166,7 @@ export function matMul(cx: RuleContext): void {
   const contracted = left ? rank - 2 : rank - 1;
   const [outAxis, inAxis] = left ? [0, 1] : [1, 0];
   const out = fresh(cx, weight.dims[outAxis]!);
-  const unit = product(layout.dims.filter((_, axis) => axis !== contracted));
+  const unit = product(cx.sizes(cx.node.inputs[data]!).filter((_, axis) => axis !== contracted));
   addLayer(cx, data, left ? 0 : 1, unit, { outAxis, out, inAxis, in: layout.labels[contracted] ?? null });
   const dims = layout.dims.map((dim, axis) => (axis === contracted ? out.length : dim));
   setOutput(
