@@ -28,5 +28,7 @@ export { fixDimensions, type InputDims } from './passes/fix-dimensions';
 export { foldBatchNorm } from './passes/fold-batch-norm';
 export { foldConstants } from './passes/fold-constants';
 export { nameNodes } from './passes/name-nodes';
+export { upgradeOpset } from './passes/upgrade-opset';
+export { printGraph } from './print';
 export { serializeModel } from './serialize';
 export { reads, sortNodes, subgraphs } from './topology';
