@@ -3,7 +3,7 @@ import { nms } from '../../src/models';
 import { byScore } from '../../src/models/nms';
 
 const candidates = (list: readonly (readonly [x: number, y: number, w: number, h: number, score: number, cls: number])[]) => ({
-  boxes: Float32Array.from(list.flat()),
+  boxes: Float32Array.from(list.flatMap((c) => c.slice(0, 4))),
   scores: Float32Array.from(list.map((c) => c[4])),
   classes: Int32Array.from(list.map((c) => c[5])),
 });

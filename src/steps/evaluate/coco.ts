@@ -149,7 +149,7 @@ function accumulate(pairs: readonly Pair[], matched: readonly Matched[], limit: 
       if (outcome === HIT) hits++;
       else if (outcome === MISS) misses++;
       recalls.push(hits / truths);
-      precisions.push(hits / (hits + misses + Number.EPSILON));
+      precisions.push(hits / Math.max(1, hits + misses));
     }
     for (let i = precisions.length - 1; i > 0; i--) precisions[i - 1] = Math.max(precisions[i - 1]!, precisions[i]!);
     let sum = 0;
