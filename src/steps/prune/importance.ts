@@ -10,13 +10,15 @@ import { find, type Labels } from './space';
 import type { Layer, Trace } from './trace';
 import { constants } from './trace-model';
 
-export type ImportanceId = 'activation' | 'flow' | 'l2' | 'l1' | 'random';
+export type ImportanceId = 'measured' | 'activation' | 'flow' | 'l2' | 'l1' | 'random';
 
 export interface ImportanceInput {
   readonly trace: Trace;
   readonly groups: readonly ChannelGroup[];
   /** Statistics of this very model's activations, null where there are none. */
   readonly ranges: RangesArtifact | null;
+  /** Root mean square of each channel, by value, where it was measured. */
+  readonly sizes?: ReadonlyMap<string, Float64Array> | null;
   readonly seed: number;
 }
 
@@ -129,6 +131,7 @@ function flow(size: (layer: Layer) => Float64Array | null): Importance {
 
 /** The measures by name; a new one is one entry. */
 export const IMPORTANCES: Readonly<Record<ImportanceId, Importance>> = {
+  measured: (input) => flow((layer) => input.sizes?.get(input.trace.model.graph.nodes[layer.node]!.inputs[layer.data]!) ?? null)(input),
   activation: (input) => flow((layer) => input.ranges && measuredSize(layer, input.trace, input.ranges))(input),
   flow: flow(() => null),
   l2: magnitude(2),

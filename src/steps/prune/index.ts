@@ -1,5 +1,6 @@
 /** Prune: a smaller network with the same outputs' shapes, by whole channels, or single weights zeroed. May import the rooms below steps. */
 
+import type { ImageSet } from '../../data';
 import { matchFamily } from '../../models';
 import { StudioError } from '../../numerics';
 import { analyze, hashModel, type Model, serializeModel } from '../../onnx';
@@ -7,8 +8,9 @@ import { type OptionValues, resolveOptions } from '../common';
 import type { ModelArtifact, RangesArtifact, StepContext } from '../types';
 import { type ChannelGroup, channelGroups, type GroupOptions, withSizes } from './groups';
 import { IMPORTANCES, type ImportanceId } from './importance';
+import { measureOn } from './measure';
 import { pruneMeta } from './meta';
-import { planRemoval } from './plan';
+import { type Plan, type Pricing, planRemoval } from './plan';
 import { applyRemoval, type Removal, removeFrom } from './remove';
 import { groupReports, type PruneReport, sparsityNote, structuredNotes } from './report';
 import type { Trace } from './trace';
@@ -17,7 +19,7 @@ import { pruneWeights } from './unstructured';
 export { type ChannelGroup, type ChannelGroups, channelGroups, type GroupOptions, groupText, type Member } from './groups';
 export { IMPORTANCES, type Importance, type ImportanceId, type ImportanceInput } from './importance';
 export { pruneMeta } from './meta';
-export { type Plan, type PlanOptions, planRemoval } from './plan';
+export { type Plan, type PlanOptions, type Pricing, planRemoval } from './plan';
 export type { Region } from './regions';
 export { applyRemoval, type Removal } from './remove';
 export type { GroupReport, PruneReport } from './report';
@@ -32,6 +34,8 @@ export interface PruneOptions {
   readonly minChannels: number;
   /** Percent. */
   readonly maxGroupReduction: number;
+  /** Images that importance 'measured' looks at. */
+  readonly images: number;
   readonly protectHead: boolean;
   /** Percent of the weights to zero. */
   readonly sparsity: number;
@@ -79,21 +83,29 @@ function protect(groups: readonly ChannelGroup[], head: boolean): ChannelGroup[]
 
 interface Cut {
   readonly model: Model;
-  readonly plan: ReturnType<typeof planRemoval>;
+  readonly plan: Plan;
 }
 
 /** Plans on the layers' own MACs; the result is checked by the analysis that everybody sees, and planned tighter if it is over. */
-function cut(trace: Trace, groups: readonly ChannelGroup[], scores: readonly Float64Array[], options: PruneOptions, before: number): Cut {
+async function cut(
+  trace: Trace,
+  groups: readonly ChannelGroup[],
+  scores: readonly Float64Array[],
+  options: PruneOptions,
+  before: number,
+  pricing: Pricing | null,
+): Promise<Cut> {
   const own = trace.layers.reduce((total, layer) => total + layer.unit * layer.outSize * layer.inSize, 0);
   const goal = before * (1 - options.macsReduction / 100);
   let keep = (goal - (before - own)) / own;
   for (;;) {
-    const plan = planRemoval(trace, groups, scores, {
+    const limits = {
       keep,
       channelMultiple: options.channelMultiple,
       minChannels: options.minChannels,
       maxGroupReduction: options.maxGroupReduction / 100,
-    });
+    };
+    const plan = await planRemoval(trace, groups, scores, limits, pricing);
     const model = applyRemoval(trace, plan.classes);
     const over = analyze(withSizes(model)).macs - goal;
     if (over <= 0 || plan.exhausted) return { model, plan };
@@ -101,15 +113,43 @@ function cut(trace: Trace, groups: readonly ChannelGroup[], scores: readonly Flo
   }
 }
 
-async function pruneStructured(artifact: ModelArtifact, options: PruneOptions, ctx: StepContext, ranges: RangesArtifact | null) {
+/** Passes a cost on; lets messages (cancel) through now and then. */
+function reporting(pricing: Pricing, ctx: StepContext): Pricing {
+  let last = performance.now();
+  return async (gone, next) => {
+    if (performance.now() - last > 50) {
+      await breathe(ctx, 2);
+      last = performance.now();
+    }
+    return pricing(gone, next);
+  };
+}
+
+async function pruneStructured(
+  artifact: ModelArtifact,
+  options: PruneOptions,
+  ctx: StepContext,
+  ranges: RangesArtifact | null,
+  images: ImageSet | null,
+) {
   const before = analyze(withSizes(artifact.model));
   await breathe(ctx, 0);
   const { trace, groups: found } = channelGroups(artifact.model, { protectedNodes: artifact.spec?.protectedNodes ?? [] });
   const groups = protect(found, options.protectHead);
   await breathe(ctx, 1);
-  const scores = IMPORTANCES[options.importance]({ trace, groups, ranges, seed: ctx.seed });
-  await breathe(ctx, 2);
-  const { model, plan } = cut(trace, groups, scores, options, before.macs);
+  const wanted = options.importance === 'measured';
+  const measurement = wanted && images ? await measureOn(trace, artifact.spec, images, options.images, ctx) : null;
+  const fallback: ImportanceId = ranges ? 'activation' : 'flow';
+  const importance = wanted && !measurement ? fallback : options.importance;
+  const { model, plan } = await (async () => {
+    try {
+      const scores = IMPORTANCES[importance]({ trace, groups, ranges, sizes: measurement?.sizes ?? null, seed: ctx.seed });
+      await breathe(ctx, 2);
+      return await cut(trace, groups, scores, options, before.macs, measurement && reporting(measurement.pricing, ctx));
+    } finally {
+      await measurement?.release();
+    }
+  })();
   await breathe(ctx, 3);
   if (plan.classes.size === 0)
     throw new StudioError(
@@ -121,7 +161,9 @@ async function pruneStructured(artifact: ModelArtifact, options: PruneOptions, c
   const macs = { before: before.macs, after: after.macs };
   const reports = groupReports(groups, plan);
   const notes = structuredNotes(reports, plan, options.channelMultiple, macs, options.macsReduction);
-  if (options.importance === 'activation' && !ranges) notes.push('No calibration was given: channels were judged by their weights alone.');
+  if (importance === 'flow' && wanted) notes.push('No images were given: channels were judged by their weights alone.');
+  else if (importance === 'activation' && wanted) notes.push('No images were given: channels were judged by calibrated ranges.');
+  else if (importance === 'activation' && !ranges) notes.push('No calibration was given: channels were judged by their weights alone.');
   const report: PruneReport = {
     method: 'structured',
     macs,
@@ -152,6 +194,7 @@ function pruneUnstructured(artifact: ModelArtifact, options: PruneOptions): { re
 /**
  * Prunes a network without any training.
  * @param ranges statistics of this very model, for importance 'activation'; without them weights alone decide
+ * @param images for importance 'measured' (labels aren't used); without them ranges or weights decide
  * @throws StudioError 'unsupported' for an INT8 model or one without prunable channels, 'bad-option' for stale ranges
  */
 export async function prune(
@@ -159,6 +202,7 @@ export async function prune(
   values: OptionValues | PruneOptions,
   ctx: StepContext,
   ranges: RangesArtifact | null = null,
+  images: ImageSet | null = null,
 ): Promise<{ readonly artifact: ModelArtifact; readonly report: PruneReport }> {
   const options = resolveOptions(pruneMeta, values as OptionValues) as unknown as PruneOptions;
   refuse(artifact);
@@ -166,7 +210,7 @@ export async function prune(
     throw new StudioError('bad-option', 'The calibration belongs to another model.', 'Calibrate this model again.');
   await breathe(ctx, 0);
   const { model, report } =
-    options.method === 'structured' ? await pruneStructured(artifact, options, ctx, ranges) : pruneUnstructured(artifact, options);
+    options.method === 'structured' ? await pruneStructured(artifact, options, ctx, ranges, images) : pruneUnstructured(artifact, options);
   const pruned = await finish(artifact, model);
   ctx.progress({ step: 'prune', label: 'Pruning', done: 4, total: 4 });
   return { artifact: pruned, report };

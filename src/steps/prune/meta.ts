@@ -24,9 +24,9 @@ export const pruneMeta: StepMeta = {
     {
       key: 'importance',
       type: 'choice',
-      default: 'activation',
-      choices: ['activation', 'flow', 'l2', 'l1', 'random'],
-      help: 'What a channel is worth: its measured share in the outputs of the layers that read it, the same from weights alone, the size of its weights, or chance (as a control).',
+      default: 'measured',
+      choices: ['measured', 'activation', 'flow', 'l2', 'l1', 'random'],
+      help: 'What a block of channels is worth: how far the detections move without it on a few images (measured), its share in the outputs of the layers that read it (activation, or flow from weights alone), the size of its weights (l2, l1), or chance (as a control).',
     },
     {
       key: 'channelMultiple',
@@ -58,6 +58,16 @@ export const pruneMeta: StepMeta = {
       unit: '%',
       advanced: true,
       help: 'No group of channels loses more than this share.',
+    },
+    {
+      key: 'images',
+      type: 'number',
+      default: 6,
+      min: 1,
+      max: 64,
+      step: 1,
+      advanced: true,
+      help: 'Images for importance "measured"; time grows with them.',
     },
     {
       key: 'protectHead',

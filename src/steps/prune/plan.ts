@@ -26,11 +26,25 @@ export interface Plan {
 
 /** May the plan end this much (of all MACs) under its target before it looks for a smaller block. */
 const OVERSHOOT = 0.015;
+/** Measured costs brought up to date before a step is taken, at most. */
+const MOST_UPDATES = 12;
 
 interface Step {
   readonly state: GroupState;
   /** Channels that go at once. */
   readonly step: number;
+}
+
+interface Saving extends Step {
+  /** MACs. */
+  readonly saved: number;
+}
+
+interface Priced {
+  readonly cost: number;
+  readonly size: number;
+  /** Steps taken when it was priced. */
+  readonly version: number;
 }
 
 interface GroupState {
@@ -92,11 +106,26 @@ function createWidths(groups: readonly ChannelGroup[]): Map<string, number> {
   return widths;
 }
 
+function sumOf({ state, step }: Step): number {
+  let sum = 0;
+  for (let k = 0; k < step; k++) sum += state.scores[state.order[state.gone + k]!]!;
+  return sum;
+}
+
+/** Cost of removing `next` (class roots) when `gone` are already removed. */
+export type Pricing = (gone: ReadonlySet<number>, next: readonly number[]) => Promise<number>;
+
 /**
- * @param scores per group, importance per channel; a block costs the sum of its channels' scores
- * @param other MACs that no channel count changes
+ * @param scores per group, importance per channel: the order within the group
+ * @param pricing what a block costs; without it the sum of its channels' scores
  */
-export function planRemoval(trace: Trace, groups: readonly ChannelGroup[], scores: readonly Float64Array[], options: PlanOptions): Plan {
+export async function planRemoval(
+  trace: Trace,
+  groups: readonly ChannelGroup[],
+  scores: readonly Float64Array[],
+  options: PlanOptions,
+  pricing: Pricing | null = null,
+): Promise<Plan> {
   const states = groups.map((group, i) => createState(trace, group, scores[i]!, options));
   const widths = createWidths(groups);
   const sizes = trace.layers.map((layer) => ({ out: layer.outSize, in: layer.inSize }));
@@ -118,17 +147,37 @@ export function planRemoval(trace: Trace, groups: readonly ChannelGroup[], score
       return sum + layerMacs(layer, size.out, size.in) - layerMacs(layer, size.out - step * share.out, size.in - step * share.in);
     }, 0);
   };
-  const cost = ({ state, step }: Step): number => {
-    let sum = 0;
-    for (let k = 0; k < step; k++) sum += state.scores[state.order[state.gone + k]!]!;
-    return sum;
+  const gone = new Set<number>();
+  const classesOf = ({ state, step }: Step): number[] =>
+    state.order.slice(state.gone, state.gone + step).map((at) => state.group.classes[at]!);
+  const known = new Map<GroupState, Priced>();
+  let version = 0;
+  const fresh = async (step: Step): Promise<number> => {
+    const cost = pricing ? await pricing(gone, classesOf(step)) : sumOf(step);
+    known.set(step.state, { cost, size: step.step, version });
+    return cost;
+  };
+  const remembered = ({ state, step }: Step): Priced | null => {
+    const last = known.get(state);
+    return last && last.size === step ? last : null;
   };
 
-  /** The cheapest step that doesn't overshoot; smaller blocks than wanted only where every wanted one would. */
-  const choose = (): (Step & { readonly saved: number }) | null => {
-    let smallest: (Step & { readonly saved: number }) | null = null;
+  /** The cheapest step of this list per MAC. Measured costs that are out of date are measured again before they win. */
+  const cheapest = async (steps: readonly Saving[]): Promise<Saving> => {
+    for (const step of steps) if (!remembered(step)) await fresh(step);
+    const price = (step: Saving): number => Math.max(remembered(step)!.cost, Number.MIN_VALUE) / step.saved;
+    for (let tries = 0; ; tries++) {
+      const best = steps.reduce((a, b) => (price(b) < price(a) ? b : a));
+      if (!pricing || remembered(best)!.version === version || tries === MOST_UPDATES) return best;
+      await fresh(best);
+    }
+  };
+
+  /** A step that doesn't overshoot; smaller blocks than wanted only where every wanted one would. */
+  const choose = async (): Promise<Saving | null> => {
+    let smallest: Saving | null = null;
     for (let multiple = options.channelMultiple; multiple >= 1; multiple = Math.floor(multiple / 2)) {
-      let best: (Step & { readonly saved: number; readonly price: number }) | null = null;
+      const steps: Saving[] = [];
       for (const state of states) {
         if (state.block === null) continue;
         const block = Math.min(state.block, blockFor(state.group, multiple));
@@ -137,22 +186,24 @@ export function planRemoval(trace: Trace, groups: readonly ChannelGroup[], score
         const saved = saving(step);
         if (saved <= 0) continue;
         if (!smallest || saved < smallest.saved) smallest = { ...step, saved };
-        const price = cost(step) / saved;
-        if (macs - saved >= target - OVERSHOOT * total && (!best || price < best.price)) best = { ...step, saved, price };
+        if (macs - saved >= target - OVERSHOOT * total) steps.push({ ...step, saved });
       }
-      if (best) return best;
+      if (steps.length > 0) return cheapest(steps);
     }
     return smallest;
   };
 
   let exhausted = false;
   while (macs > target) {
-    const best = choose();
+    const best = await choose();
     if (!best) {
       exhausted = true;
       break;
     }
     const { step } = best;
+    for (const root of classesOf(best)) gone.add(root);
+    known.delete(best.state);
+    version++;
     for (const share of best.state.layers) {
       sizes[share.layer]!.out -= step * share.out;
       sizes[share.layer]!.in -= step * share.in;
@@ -163,6 +214,5 @@ export function planRemoval(trace: Trace, groups: readonly ChannelGroup[], score
     macs -= best.saved;
   }
   const removed = states.map(({ order, gone }) => order.slice(0, gone).sort((a, b) => a - b));
-  const classes = new Set(removed.flatMap((positions, i) => positions.map((position) => groups[i]!.classes[position]!)));
-  return { removed, classes, blocks: states.map(({ block }) => block), macs, exhausted };
+  return { removed, classes: gone, blocks: states.map(({ block }) => block), macs, exhausted };
 }

@@ -34,6 +34,8 @@ export interface Layer {
   readonly node: number;
   /** Input index of the data and of the weight. */
   readonly data: number;
+  /** Axis of the data that is contracted. */
+  readonly dataAxis: number;
   readonly weight: number;
   readonly unit: number;
   /** Axes of the weight, and their labels or null where fixed. Depthwise layers have inAxis null. */

@@ -17,6 +17,7 @@ function tieGroups(cx: RuleContext, labels: Labels, groups: number): Labels {
 }
 
 interface WeightAxes {
+  readonly dataAxis: number;
   readonly outAxis: number;
   readonly out: Labels | null;
   readonly inAxis: number | null;
@@ -87,12 +88,12 @@ export function conv(cx: RuleContext): void {
     const multiplier = outSize / groups;
     out = input && Int32Array.from({ length: outSize }, (_, o) => input[Math.floor(o / multiplier)]!);
     count(cx, { attribute: 'group' }, 0, input);
-    addLayer(cx, 0, 1, unit, { outAxis: 0, out, inAxis: null, in: null });
+    addLayer(cx, 0, 1, unit, { dataAxis: 1, outAxis: 0, out, inAxis: null, in: null });
   } else {
     out = fresh(cx, outSize);
     if (groups > 1) tieGroups(cx, out, groups);
     const inner = input && (groups > 1 ? tieGroups(cx, input, groups) : input);
-    addLayer(cx, 0, 1, unit, { outAxis: 0, out, inAxis: 1, in: inner });
+    addLayer(cx, 0, 1, unit, { dataAxis: 1, outAxis: 0, out, inAxis: 1, in: inner });
   }
   bias(cx, 2, 0, out);
   setOutput(cx, 0, dims, [null, out, ...kernel.map(() => null)]);
@@ -117,12 +118,12 @@ export function convTranspose(cx: RuleContext): void {
   if (groups > 1 && groups === inSize) {
     out = input && Int32Array.from({ length: perGroup * groups }, (_, o) => input[Math.floor(o / perGroup)]!);
     count(cx, { attribute: 'group' }, 0, input);
-    addLayer(cx, 0, 1, unit * perGroup, { outAxis: 0, out: input, inAxis: null, in: null });
+    addLayer(cx, 0, 1, unit * perGroup, { dataAxis: 1, outAxis: 0, out: input, inAxis: null, in: null });
   } else {
     out = fresh(cx, perGroup * groups);
     const perGroupOut = groups > 1 ? tieGroups(cx, out, groups) : out;
     if (groups > 1 && input) tieGroups(cx, input, groups);
-    addLayer(cx, 0, 1, unit, { outAxis: 1, out: perGroupOut, inAxis: 0, in: input });
+    addLayer(cx, 0, 1, unit, { dataAxis: 1, outAxis: 1, out: perGroupOut, inAxis: 0, in: input });
   }
   bias(cx, 2, 0, out);
   setOutput(cx, 0, dims, [null, out, ...kernel.map(() => null)]);
@@ -141,6 +142,7 @@ export function gemm(cx: RuleContext): void {
   const out = fresh(cx, weight.dims[outAxis]!);
   const batch = layout.dims[transA ? 1 : 0] ?? null;
   addLayer(cx, 0, 1, cx.sizes(cx.node.inputs[0]!)[transA ? 1 : 0] ?? 1, {
+    dataAxis: transA ? 0 : 1,
     outAxis,
     out,
     inAxis,
@@ -167,7 +169,7 @@ export function matMul(cx: RuleContext): void {
   const [outAxis, inAxis] = left ? [0, 1] : [1, 0];
   const out = fresh(cx, weight.dims[outAxis]!);
   const unit = product(cx.sizes(cx.node.inputs[data]!).filter((_, axis) => axis !== contracted));
-  addLayer(cx, data, left ? 0 : 1, unit, { outAxis, out, inAxis, in: layout.labels[contracted] ?? null });
+  addLayer(cx, data, left ? 0 : 1, unit, { dataAxis: contracted, outAxis, out, inAxis, in: layout.labels[contracted] ?? null });
   const dims = layout.dims.map((dim, axis) => (axis === contracted ? out.length : dim));
   setOutput(
     cx,
