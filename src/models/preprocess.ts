@@ -52,13 +52,22 @@ export function inputDims(p: Preprocess): readonly number[] {
   return p.layout === 'nchw' ? [1, c, p.height, p.width] : [1, p.height, p.width, c];
 }
 
-/** One 8-bit plane per network channel, in the network's order. BT.601 luma where the network is gray. */
-function planes(rgb: Uint8Array, p: Preprocess): readonly { data: Uint8Array; offset: number; step: number }[] {
-  if (p.channels !== 'gray') return (p.channels === 'rgb' ? [0, 1, 2] : [2, 1, 0]).map((offset) => ({ data: rgb, offset, step: 3 }));
+/** BT.601 luma, rounded. */
+function toLuma(rgb: Uint8Array): Uint8Array {
   const luma = new Uint8Array(rgb.length / 3);
   for (let i = 0, o = 0; i < luma.length; i++, o += 3)
     luma[i] = Math.floor(0.299 * rgb[o]! + 0.587 * rgb[o + 1]! + 0.114 * rgb[o + 2]! + 0.5);
-  return [{ data: luma, offset: 0, step: 1 }];
+  return luma;
+}
+
+/** (v − mean) / std of every 8-bit value, channel after channel; the values themselves for a uint8 input. */
+function valueTable(p: Preprocess): Float32Array {
+  const table = new Float32Array(256 * channelCount(p));
+  for (let i = 0; i < table.length; i++) {
+    const [c, v] = [i >> 8, i & 255];
+    table[i] = p.dtype === 'uint8' ? v : (v - p.mean[c]!) / p.std[c]!;
+  }
+  return table;
 }
 
 /**
@@ -71,19 +80,23 @@ function planes(rgb: Uint8Array, p: Preprocess): readonly { data: Uint8Array; of
 export function preprocess(image: RgbImage, p: Preprocess): Preprocessed {
   const { image: boxed, placement } = letterbox(image, p);
   const area = p.width * p.height;
-  const sources = planes(boxed.data, p);
-  const input = p.dtype === 'uint8' ? new Uint8Array(area * sources.length) : new Float32Array(area * sources.length);
-  const [start, step] = p.layout === 'nchw' ? [area, 1] : [1, sources.length];
-  sources.forEach((source, c) => {
-    const table = p.dtype === 'uint8' ? Uint8Array.from({ length: 256 }, (_, v) => v) : valueTable(p.mean[c]!, p.std[c]!);
-    for (let i = 0, from = source.offset, to = c * start; i < area; i++, from += source.step, to += step)
-      input[to] = table[source.data[from]!]!;
-  });
+  const count = channelCount(p);
+  const input = p.dtype === 'uint8' ? new Uint8Array(area * count) : new Float32Array(area * count);
+  const table = valueTable(p);
+  if (p.channels === 'gray') {
+    const luma = toLuma(boxed.data);
+    for (let i = 0; i < area; i++) input[i] = table[luma[i]!]!;
+    return { input, placement };
+  }
+  const rgb = boxed.data;
+  const [first, last] = p.channels === 'rgb' ? [0, 2] : [2, 0];
+  const [channelStep, step] = p.layout === 'nchw' ? [area, 1] : [1, 3];
+  for (let i = 0, from = 0, to = 0; i < area; i++, from += 3, to += step) {
+    input[to] = table[rgb[from + first]!]!;
+    input[to + channelStep] = table[256 + rgb[from + 1]!]!;
+    input[to + 2 * channelStep] = table[512 + rgb[from + last]!]!;
+  }
   return { input, placement };
-}
-
-function valueTable(mean: number, std: number): Float32Array {
-  return Float32Array.from({ length: 256 }, (_, v) => (v - mean) / std);
 }
 
 /** A box in network pixels → a detection in image pixels, clipped to the image. */

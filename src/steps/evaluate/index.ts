@@ -194,8 +194,8 @@ async function evaluateGeneric(
   if (!preprocess)
     throw new StudioError(
       'unsupported',
-      'This network takes no image, so it can’t be evaluated on images.',
-      'Choose a network with one image input.',
+      'This network can’t be evaluated on images: it has no single image input.',
+      'Open a network with one float32 or uint8 input of 1 or 3 channels.',
     );
   const self = !reference || reference.model === target.model;
   const models = self ? [target.model] : [target.model, reference.model];

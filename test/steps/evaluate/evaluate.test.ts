@@ -270,7 +270,7 @@ describe('evaluate', () => {
     const int8 = await evaluate(target({ ...model }, null), images, {}, context(newLog(), output(0.9), output(1)), { model });
     expect(int8.artifact.metrics.sqnr).toBeCloseTo(20, 4); // noise is a tenth of the signal
     const noImage = { ...model, graph: { ...model.graph, inputs: [{ name: 'x', dtype: 'float32' as const, shape: [1, 10] }] } };
-    await expect(evaluate(target(noImage, null), images, {}, context(newLog(), output(1)))).rejects.toThrow('This network takes no image');
+    await expect(evaluate(target(noImage, null), images, {}, context(newLog(), output(1)))).rejects.toThrow('it has no single image input');
   });
 
   it('decodes the next image while one runs, stops when cancelled, and frees its session', async () => {
