@@ -10,7 +10,7 @@ import {
   place,
   refineSpec,
 } from '../../src/models';
-import { HeadBuilder, nanodetModel, yolov5Model, yolov8Model, yoloxModel } from './fixtures';
+import { HeadBuilder, nanodetModel, quantized, yolov5Model, yolov8Model, yoloxModel } from './fixtures';
 
 const STRIDES = [8, 16, 32];
 /** Zero-filled outputs of a spec's sizes. */
@@ -228,5 +228,19 @@ describe('a generic network', () => {
     const b = new HeadBuilder(64);
     const out = b.reshape(b.conv('images', 3, 85, 64, 64), [1, 1, 85]);
     expect(matchFamily(b.model([[out, [1, 1, 85]]]))).toBeNull();
+  });
+});
+
+describe('a quantized network', () => {
+  it('is recognised through QuantizeLinear and DequantizeLinear, with the same cut points', () => {
+    for (const model of [
+      yoloxModel({ classes: 4, form: 'raw' }),
+      yoloxModel({ classes: 1, form: 'cut', sigmoid: false }),
+      yolov8Model(64),
+      nanodetModel(5),
+    ]) {
+      const float = matchFamily(model)!;
+      expect(matchFamily(quantized(model))).toEqual(float);
+    }
   });
 });

@@ -146,3 +146,30 @@ export function nanodetModel(classes: number, size = 64): Model {
   }
   return b.model(outputs);
 }
+
+/** Every convolution with int8 weights and a quantized input and output, as a QDQ file has them. */
+export function quantized(model: Model): Model {
+  const scale = tensor('q_scale', 'float32', [], Float32Array.of(0.1));
+  const zero = tensor('q_zero', 'int8', [], Int8Array.of(0));
+  const initializers = new Map(model.graph.initializers).set(scale.name, scale).set(zero.name, zero);
+  const nodes: Node[] = [];
+  const through = (value: string, as: string, id: string) => {
+    nodes.push(node('QuantizeLinear', [value, scale.name, zero.name], [`${id}_q`], {}, `${id}_quantize`));
+    nodes.push(node('DequantizeLinear', [`${id}_q`, scale.name, zero.name], [as], {}, `${id}_dequantize`));
+  };
+  for (const n of model.graph.nodes) {
+    if (n.op !== 'Conv') {
+      nodes.push(n);
+      continue;
+    }
+    const [x, w] = n.inputs as [string, string];
+    const [y] = n.outputs as [string];
+    const weight = initializers.get(w)!;
+    initializers.set(w, tensor(w, 'int8', weight.dims, new Int8Array(weight.data.length)));
+    through(x, `${y}_x`, `${y}_in`);
+    nodes.push(node('DequantizeLinear', [w, scale.name, zero.name], [`${w}_f`], {}, `${w}_dequantize`));
+    nodes.push({ ...n, inputs: [`${y}_x`, `${w}_f`], outputs: [`${y}_raw`] });
+    through(`${y}_raw`, y, y);
+  }
+  return { ...model, graph: { ...model.graph, nodes, initializers } };
+}
