@@ -1,8 +1,6 @@
 /** Export: the bundle for a device's compiler. May import the rooms below steps. */
 import type { ImageSet } from '../../data';
 import { checkDevice, deviceById } from '../../devices';
-import { defaultPreprocess } from '../../models';
-import { StudioError } from '../../numerics';
 import { serializeModel } from '../../onnx';
 import { canonicalJson, type OptionValues, resolveOptions, stepHash } from '../common';
 import type { BundleArtifact, ModelArtifact, QuantArtifact, StepContext } from '../types';
@@ -49,13 +47,7 @@ export async function exportBundle(input: BundleInput, options: OptionValues, ct
   const settings = resolveOptions(exportMeta, options);
   const device = deviceById(input.device);
   const network = bundleNetwork(float);
-  const preprocess = float.spec?.preprocess ?? defaultPreprocess(float.model);
-  if (!preprocess)
-    throw new StudioError(
-      'unsupported',
-      `The input "${network.input.name}" is no image, so no calibration set can be made for it.`,
-      'Export the ONNX files alone.',
-    );
+  const { preprocess } = network;
   const hostOrder = settings.hostOrder as HostOrder;
   const images = await calibrationFile(calibration, preprocess, hostOrder, settings.calibrationImages as number, ctx);
   const count = images.shape[0]!;

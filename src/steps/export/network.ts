@@ -1,7 +1,20 @@
 /** The float network as the compiler's parser wants it: cut at the heads, plainly named, explicit, at an old operator set. */
-import type { DetectorSpec } from '../../models';
+import { type DetectorSpec, defaultPreprocess, inputDims, type Preprocess } from '../../models';
 import { StudioError } from '../../numerics';
-import { type Attribute, cutAt, type Model, type Node, nameNodes, node, upgradeOpset, type ValueInfo, withGraph } from '../../onnx';
+import {
+  type Attribute,
+  cutAt,
+  fixDimensions,
+  foldConstants,
+  type Model,
+  type Node,
+  nameNodes,
+  node,
+  removeDead,
+  upgradeOpset,
+  type ValueInfo,
+  withGraph,
+} from '../../onnx';
 import type { ModelArtifact } from '../types';
 import { plainName } from './names';
 import { BUNDLE_OPSET, lowerOpset } from './opset';
@@ -16,6 +29,7 @@ export interface Head {
 
 export interface BundleNetwork {
   readonly model: Model;
+  readonly preprocess: Preprocess;
   readonly input: ValueInfo & { readonly shape: readonly number[] };
   /** Names of the nodes behind the model's outputs, in the outputs' order. */
   readonly endNodes: readonly string[];
@@ -31,7 +45,8 @@ const MAX_IR = 8;
 /** The first IR version whose weights need not be listed as inputs is 4; 6 belongs to opset 11. */
 const MIN_IR = 6;
 
-function fixedInput(model: Model): ValueInfo & { shape: readonly number[] } {
+/** The one input that a bundle can have. */
+function onlyInput(model: Model): ValueInfo {
   const [input, ...others] = model.graph.inputs;
   if (!input || others.length > 0)
     throw new StudioError(
@@ -39,11 +54,35 @@ function fixedInput(model: Model): ValueInfo & { shape: readonly number[] } {
       `The network has ${model.graph.inputs.length} inputs; the bundle takes one image input.`,
       'Cut the network so that one input remains.',
     );
+  return input;
+}
+
+/** How images become the input: as the family says, else the first guess that the other steps used too. */
+function preprocessOf({ model, spec }: ModelArtifact): Preprocess {
+  const input = onlyInput(model);
+  const preprocess = spec?.preprocess ?? defaultPreprocess(model);
+  if (preprocess) return preprocess;
+  throw new StudioError(
+    'unsupported',
+    `The input "${input.name}" is no image, so no calibration set can be made for it.`,
+    'Export the ONNX files alone.',
+  );
+}
+
+/** Open sizes take those of the preprocessing; what computed with them becomes constant. */
+function sized(model: Model, p: Preprocess): Model {
+  const input = onlyInput(model);
+  if (input.shape?.every((d) => typeof d === 'number')) return model;
+  return removeDead(foldConstants(fixDimensions(model, { [input.name]: inputDims(p) })));
+}
+
+function fixedInput(model: Model): ValueInfo & { shape: readonly number[] } {
+  const input = onlyInput(model);
   if (input.shape?.length !== 4 || !input.shape.every((d) => typeof d === 'number' && d > 0) || input.shape[0] !== 1)
     throw new StudioError(
       'unsupported',
       `The input "${input.name}" has the shape [${input.shape?.join(', ') ?? '?'}]; the compiler wants one image of a fixed size.`,
-      'Fix its dimensions, batch 1.',
+      'Export the model with batch 1.',
     );
   return { ...input, shape: input.shape as readonly number[] };
 }
@@ -97,9 +136,12 @@ function atBundleOpset(model: Model): Model {
 }
 
 /**
- * @throws StudioError 'unsupported' for several inputs or an open size, 'bad-model' when the end nodes don't exist
+ * @throws StudioError 'unsupported' for several inputs, other inputs than images or batches, 'bad-model' when the end nodes don't exist
  */
-export function bundleNetwork({ model: original, spec }: ModelArtifact): BundleNetwork {
+export function bundleNetwork(artifact: ModelArtifact): BundleNetwork {
+  const { spec } = artifact;
+  const preprocess = preprocessOf(artifact);
+  const original = sized(artifact.model, preprocess);
   fixedInput(original);
   const named = nameNodes(original);
   const names = new Map(original.graph.nodes.map((n, i) => [n.name, named.graph.nodes[i]!.name]));
@@ -134,6 +176,7 @@ export function bundleNetwork({ model: original, spec }: ModelArtifact): BundleN
     notes.push(`The network uses opset ${opset}, which can’t be written as ${BUNDLE_OPSET}; the parser is known to take 11 to 17.`);
   return {
     model,
+    preprocess,
     input: fixedInput(model),
     endNodes: model.graph.outputs.map((output) => made.get(output.name)!),
     heads,

@@ -92,6 +92,13 @@ describe('bundleNetwork', () => {
     expect([at(17, 10).opsets[''], at(17, 10).irVersion]).toEqual([13, 8]);
   });
 
+  it('fixes open sizes as the preprocessing says', () => {
+    const model = tinyYolox();
+    const open = withGraph(model, { inputs: [{ ...model.graph.inputs[0]!, shape: ['batch', 3, 'height', 'width'] }] });
+    const network = bundleNetwork({ ...artifact(model), model: open });
+    expect(network.input.shape).toEqual([1, 3, 64, 64]);
+  });
+
   it('refuses what a compiler for images cannot take, with one sentence', () => {
     const model = tinyYolox();
     const [input] = model.graph.inputs;
@@ -99,9 +106,15 @@ describe('bundleNetwork', () => {
     expect(() => bundleNetwork(withInputs([input!, { ...input!, name: 'more' }]))).toThrow(
       'The network has 2 inputs; the bundle takes one image input.',
     );
-    expect(() => bundleNetwork(withInputs([{ ...input!, shape: ['batch', 3, 64, 64] }]))).toThrow(
-      'The input "images" has the shape [batch, 3, 64, 64]; the compiler wants one image of a fixed size.',
+    expect(() => bundleNetwork(withInputs([{ ...input!, shape: [2, 3, 64, 64] }]))).toThrow(
+      'The input "images" has the shape [2, 3, 64, 64]; the compiler wants one image of a fixed size.',
     );
+    const vector = makeModel({
+      inputs: [valueInfo('x', 'float32', [1, 4])],
+      outputs: [valueInfo('y', 'float32', [1, 4])],
+      nodes: [node('Relu', ['x'], ['y'])],
+    });
+    expect(() => bundleNetwork(artifact(vector))).toThrow('The input "x" is no image, so no calibration set can be made for it.');
   });
 
   it.runIf(HAS_DATA)('cuts a face detector without node names at its last convolutions (case D03)', async () => {
