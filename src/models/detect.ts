@@ -6,6 +6,7 @@ import { yolov5 } from './families/yolov5';
 import { yolov8 } from './families/yolov8';
 import { yolox } from './families/yolox';
 import { lastConvs, viewGraph } from './graph-walk';
+import { ownPreprocess } from './metadata';
 import { nms } from './nms';
 import { toImageBox } from './preprocess';
 import type { DecodeInput, DecodeOptions, Detection, DetectorSpec, Family, FamilyId, Placement } from './types';
@@ -19,11 +20,14 @@ export const COCO_OPTIONS: DecodeOptions = { scoreThreshold: 0.01, iouThreshold:
 /** For looking at. */
 export const PREVIEW_OPTIONS: DecodeOptions = { scoreThreshold: 0.3, iouThreshold: 0.45, nms: 'per-class', maxDetections: 100 };
 
-/** Recognises the detector family from operators and shapes, never names; null = a generic network. */
+/**
+ * Recognises the detector family from operators and shapes, never names; null = a generic network. The preprocessing is
+ * the family's convention unless the file says otherwise (see `withPreprocess`).
+ */
 export function matchFamily(model: Model): DetectorSpec | null {
   for (const family of Object.values(FAMILIES) as Family[]) {
     const spec = family.match(model);
-    if (spec) return spec;
+    if (spec) return { ...spec, preprocess: ownPreprocess(model, spec.preprocess) };
   }
   return null;
 }

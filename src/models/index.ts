@@ -1,6 +1,7 @@
 /** Detector families, preprocessing, decoding, NMS. May import onnx and numerics. */
 export { type CategoryMap, COCO_CATEGORY_IDS, COCO_NAMES, categoryMap } from './coco';
 export { COCO_OPTIONS, detect, FAMILIES, headNodes, matchFamily, PREVIEW_OPTIONS, refineSpec } from './detect';
+export { hasOwnPreprocess, withPreprocess } from './metadata';
 export { classNamesFor, parseNames } from './names';
 export { nms } from './nms';
 export { channelCount, inputDims, letterbox, type Preprocessed, place, preprocess, toImageBox } from './preprocess';

@@ -1,5 +1,6 @@
 /** Preprocessing conventions met in the wild, by name: what the user chooses from and what the probe tries. */
 import type { Model, ValueInfo } from '../onnx';
+import { hasOwnPreprocess, ownPreprocess } from './metadata';
 import type { Preprocess, ResizeMode } from './types';
 
 /** One value range of the input: (x − mean) / std in 0–255 units. */
@@ -105,7 +106,7 @@ export function imageInput(model: Model): ImageInput | null {
 export function defaultPreprocess(model: Model): Preprocess | null {
   const input = imageInput(model);
   if (!input) return null;
-  return {
+  return ownPreprocess(model, {
     width: input.width ?? DEFAULT_SIZE,
     height: input.height ?? DEFAULT_SIZE,
     layout: input.layout,
@@ -115,13 +116,13 @@ export function defaultPreprocess(model: Model): Preprocess | null {
     mean: [0, 0, 0],
     std: [255, 255, 255],
     dtype: input.value.dtype === 'uint8' ? 'uint8' : 'float32',
-  };
+  });
 }
 
-/** What was assumed about a generic network's input, as a sentence for the user; null when it takes no image. */
+/** What was assumed about a generic network's input, as a sentence for the user; null when it takes no image or the file says. */
 export function inputNote(model: Model): string | null {
   const input = imageInput(model);
-  if (!input) return null;
+  if (!input || hasOwnPreprocess(model)) return null;
   const size = input.width === null || input.height === null ? ` Its size is open: ${DEFAULT_SIZE} is used (a multiple of 32).` : '';
   return `Preprocessing can't be read from the file: ${input.channels === 1 ? 'gray' : 'RGB'}, 0–1, stretched is assumed.${size}`;
 }

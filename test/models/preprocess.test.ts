@@ -115,7 +115,7 @@ describe('presets', () => {
 
 describe('defaultPreprocess', () => {
   const model = (shape: readonly Dim[] | null, dtype: 'float32' | 'int64' = 'float32') =>
-    ({ graph: { inputs: [{ name: 'x', dtype, shape }], nodes: [] } }) as unknown as Model;
+    ({ metadata: {}, graph: { inputs: [{ name: 'x', dtype, shape }], nodes: [] } }) as unknown as Model;
 
   it('reads layout, channels and size from the input', () => {
     expect(defaultPreprocess(model([1, 256, 192, 3]))).toMatchObject({ layout: 'nhwc', width: 192, height: 256, channels: 'rgb' });

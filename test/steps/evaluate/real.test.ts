@@ -9,6 +9,7 @@ import type { Engine } from '../../../src/runtime';
 import { createNodeEngine } from '../../../src/runtime/node';
 import type { StepContext } from '../../../src/steps';
 import { cocoMetrics, type Evaluation, evaluate } from '../../../src/steps/evaluate';
+import { classOrderNote } from '../../../src/steps/evaluate/report';
 
 const DATA = process.env.BONSAI_DATA ?? '../shared/data';
 const COCO = join(DATA, 'coco-val');
@@ -107,6 +108,22 @@ describe.skipIf(!existsSync(COCO))('the real detectors on coco-val', () => {
         ) - 6.85,
       ),
     ).toBeLessThan(0.6);
+  });
+
+  it('C07: permuted category names are seen', () => {
+    const names = images.categories!.map((category) => category.name);
+    const permuted = images.categories!.map(({ id }, i) => ({ id, name: names[(i + 17) % names.length]! }));
+    const map = categoryMap(names, permuted);
+    const judged = images.entries.map(({ id, truths }, i) => ({
+      id,
+      truths,
+      detections: nano.detections[i]!.map((d) => ({ ...d, categoryId: map.ids[d.classIndex]! })),
+    }));
+    const metrics = cocoMetrics(judged, permuted);
+    expect(metrics.AP!).toBeLessThan(0.02);
+    expect(classOrderNote(judged, metrics)[0]).toMatch(
+      /^Boxes match, classes do not: is the class list in another order\? mAP is [01]\.\d, without classes it is [2-4]\d\.\d\.$/,
+    );
   });
 
   type Box = Evaluation['detections'][number][number];
