@@ -106,12 +106,29 @@ function calibration({ images, skipped, preset }: ReadmeInput): string {
   return `${few}${left}${depthwise}`;
 }
 
-function findings(list: readonly DeviceFinding[]): string {
-  const refused = list.filter((finding) => finding.state === 'unsupported');
-  const outside = list.filter((finding) => finding.state === 'runs');
+const SHOWN = 5;
+
+/** One row per operator and reason, with the first few nodes. */
+function findings(all: readonly DeviceFinding[]): string {
+  const refused = all.filter((finding) => finding.state === 'unsupported');
+  const outside = all.filter((finding) => finding.state === 'runs');
   if (refused.length + outside.length === 0) return 'Every operator is within what is publicly known to compile.';
-  const rows = [...refused, ...outside].map((f) => [f.node, f.op, f.state, f.reason, f.advice].map(markdownText));
-  return table(['Node', 'Operator', 'State', 'Why', 'What to do'], rows);
+  const groups = new Map<string, DeviceFinding[]>();
+  for (const finding of [...refused, ...outside]) {
+    const key = `${finding.op}\n${finding.reason}`;
+    groups.set(key, [...(groups.get(key) ?? []), finding]);
+  }
+  const rows = [...groups.values()].map((group) => {
+    const { op, state, reason, advice } = group[0]!;
+    const names = group.slice(0, SHOWN).map((finding) => finding.node);
+    const more = group.length > SHOWN ? ` and ${group.length - SHOWN} more` : '';
+    return [op, `${names.join(', ')}${more}`, state === 'unsupported' ? 'unsupported' : 'not seen before', reason, advice].map(
+      markdownText,
+    );
+  });
+  const nodes = refused.length === 1 ? '1 node' : `${refused.length} nodes`;
+  const warning = refused.length > 0 ? `**The compiler is expected to refuse ${nodes}.**\n\n` : '';
+  return warning + table(['Operator', 'Nodes', 'State', 'Why', 'What to do'], rows);
 }
 
 const list = (lines: readonly string[]) => lines.map((line) => `- ${line}`).join('\n');
@@ -146,7 +163,7 @@ export function readme(input: ReadmeInput): string {
       ],
     ),
     '## Device',
-    list(device.warnings.map(markdownText)),
+    list(device.warnings),
     findings(input.findings),
     ...(input.notes.length > 0 ? ['## Notes', list(input.notes.map(markdownText))] : []),
     '## Versions that belong together',

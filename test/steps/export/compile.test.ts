@@ -1,8 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TINY_YOLOX_ENDS, tinyYolox } from '../../fixtures/tiny-yolox';
-import { artifact, bundleOf, run, unzipped } from './bundle';
+import { artifact, bundleOf, python, run, unzipped } from './bundle';
 import { compile, hasNumpy, type Variant } from './stand-in';
 
 let files: ReadonlyMap<string, Uint8Array>;
@@ -68,6 +69,43 @@ describe('compile.py against the stand-in of the compiler', () => {
     const layer = (node: string) => `tiny/${description.layers.find((l) => l.ends.includes(node))!.name}`;
     expect(decoder.objectness_layer).toBe(layer('/head/obj_preds.2/Sigmoid'));
     expect(decoder.cls_layer).toBe(layer('/head/cls_preds.2/Sigmoid'));
+  });
+
+  it('does not believe names that contradict sizes', () => {
+    const change: Variant['change'] = (layers) => {
+      const [a, b] = [0, 1].map((level) => layers.find((l) => l.ends.includes(`/head/reg_preds.${level}/Conv`))!);
+      [a!.original_names, b!.original_names] = [b!.original_names, a!.original_names];
+    };
+    const { code, err } = compile(unzipped(files), [], { change });
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /^compile.py: cannot find the layer of \/head\/reg_preds.1\/Conv \(reg, stride 16\); candidates: tiny_net\/conv\d+\.$/,
+    );
+  });
+
+  it('says which node became no layer', () => {
+    const change: Variant['change'] = (layers) => {
+      layers[0]!.original_names = null;
+      layers[0]!.kernel = layers[0]!.kernel.map(() => 0);
+    };
+    expect(compile(unzipped(files), [], { change }).err).toBe(
+      'compile.py: no Hailo layer came from /backbone/stem/conv/Conv; it was probably fused, name its producer instead.',
+    );
+  });
+
+  it('is Python 3.8', () => {
+    const folder = unzipped(files);
+    const code = 'import ast, sys; ast.parse(open(sys.argv[1]).read(), feature_version=(3, 8))';
+    expect(spawnSync(python(), ['-c', code, join(folder, 'compile.py')], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('runs from the shell script, which keeps the log', () => {
+    const folder = unzipped(files);
+    const { status, stdout } = spawnSync('bash', [join(folder, 'compile.sh'), '--dry-run'], { encoding: 'utf8' });
+    expect(status).toBe(0);
+    expect(readFileSync(join(folder, 'out/compile.log'), 'utf8')).toBe(stdout);
+    rmSync(join(folder, 'recipe.json'));
+    expect(spawnSync('bash', [join(folder, 'compile.sh'), '--dry-run']).status).toBe(1);
   });
 
   it('takes another target', () => {

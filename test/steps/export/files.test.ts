@@ -202,6 +202,15 @@ describe('the bundle', () => {
     expect(await hash('rgb')).not.toBe(await hash('bgr'));
   });
 
+  it('warns of what the compiler is expected to refuse', async () => {
+    const model = tinyYolox();
+    const nodes = model.graph.nodes.map((n) => (n.op === 'Add' ? { ...n, op: 'Max' } : n));
+    const files = await bundleOf(artifact({ ...model, graph: { ...model.graph, nodes } }));
+    const text = textOf(files, 'README.md');
+    expect(text).toContain('**The compiler is expected to refuse 4 nodes.**');
+    expect(text).toContain('| Max | /backbone/dark2/csp/m/Add, /backbone/dark3/csp/m/Add, /neck/p4/m/Add, /neck/p3/m/Add | unsupported |');
+  });
+
   it('refuses an unknown device', async () => {
     await expect(bundleOf(undefined, {}, { device: 'hailo9' })).rejects.toThrow('There is no device "hailo9".');
   });

@@ -5,9 +5,17 @@ import { join, resolve } from 'node:path';
 import { attrInt, consumers, inferShapes, type Model, type Node, parseModel, producers, toNumbers } from '../../../src/onnx';
 import { python, run } from './bundle';
 
+interface Layer {
+  readonly ends: readonly string[];
+  original_names: readonly string[] | null;
+  kernel: readonly number[];
+}
+
 export interface Variant {
   /** Whether layers say which ONNX nodes they came from: all, none, or only those for which it holds. */
   readonly originalNames?: (node: string) => boolean;
+  /** Alters the description further. */
+  readonly change?: (layers: Layer[]) => void;
 }
 
 /** The Conv's own node, then Sigmoid or Sigmoid and Mul behind it. */
@@ -63,6 +71,7 @@ export function compile(
 ) {
   const model = parseModel(new Uint8Array(readFileSync(join(folder, 'model.onnx'))));
   const description = describe(model, variant);
+  variant.change?.(description.layers);
   writeFileSync(join(folder, 'hn.json'), JSON.stringify(description));
   const result = run(folder, args, [FIXTURES, ...numpy], { HAILO_STAND_IN: join(folder, 'hn.json') });
   const path = (name: string) => join(folder, name);
