@@ -26,7 +26,7 @@ export function gridFor(min: number, max: number): Grid {
   // Not so narrow that a bin's number exceeds float32's 24 bits, nor that the width underflows.
   const floor = Math.max(-126, exponentOf(Math.max(Math.abs(min), Math.abs(max))) - 22);
   let exponent = Math.max(floor, exponentOf(Math.fround(max - min)) - 12);
-  while (Math.floor(max / 2 ** exponent) - Math.floor(min / 2 ** exponent) >= BINS) exponent++;
+  while (Math.floor(max / 2 ** exponent) - Math.floor(min / 2 ** exponent) >= BINS && exponent < 126) exponent++;
   return { exponent, first: Math.floor(min / 2 ** exponent) };
 }
 

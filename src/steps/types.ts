@@ -51,7 +51,7 @@ export interface TensorStats {
   readonly max: number;
   readonly mean: number;
   readonly variance: number;
-  /** Values seen by min/max/mean/variance, and by the histogram (fewer when sampled). */
+  /** Values seen by min and max; and by histogram, mean and variance: a sample on CPU engines, all of them on WebGPU. */
   readonly count: number;
   readonly histogramCount: number;
   /** Equal-width bins over [histogramMin, histogramMax]; always covers every sampled value. */

@@ -1,0 +1,72 @@
+/** One image's statistics from the joined output of the statistics graph. */
+import { elementsOf, rangeCpu } from '../../kernels';
+import type { Model } from '../../onnx';
+import type { Engine, Tensors } from '../../runtime';
+import { sigmoid } from './derive';
+import { buildStatsGraph, type Slot } from './stats-graph';
+import type { Contribution } from './streaming';
+import type { MeasuredTensor } from './tensors';
+
+/** Measures images one by one; whoever opens it closes it. */
+export interface Measurer {
+  /** One contribution per measured tensor, in their order; valid until the next call. */
+  measure(feeds: Tensors): Promise<readonly Contribution[]>;
+  close(): Promise<void>;
+}
+
+/** Extremes see every value (derived ones to float32 rounding); the rest sees `samples` values per tensor. */
+export async function openCpuMeasurer(
+  engine: Engine,
+  model: Model,
+  tensors: readonly MeasuredTensor[],
+  samples: number,
+): Promise<Measurer> {
+  const graph = buildStatsGraph(model, tensors, samples);
+  const session = await engine.create(graph.bytes);
+  return {
+    measure: async (feeds) => {
+      const outputs = await session.run(feeds);
+      return contributions(graph.slots, outputs[graph.output]!.data as Float32Array);
+    },
+    close: () => session.release(),
+  };
+}
+
+function contributions(slots: readonly Slot[], data: Float32Array): readonly Contribution[] {
+  const done: Contribution[] = [];
+  for (const slot of slots) {
+    const sample = slot.sample === null ? gateValues(slot, done) : data.subarray(slot.sample, slot.sample + slot.samples);
+    const { min, max } = slot.complete ? rangeCpu(sample, slot.planes) : extremes(slot, data, done);
+    done.push({ min, max, elements: elementsOf(slot.planes), values: { sample } });
+  }
+  return done;
+}
+
+function gateValues({ derivation }: Slot, done: readonly Contribution[]): Float32Array {
+  const values = derivation.kind === 'gate' ? done[derivation.input]!.values : null;
+  return values && 'sample' in values ? values.sample.map(sigmoid) : new Float32Array();
+}
+
+function extremes({ derivation, planes, max, negatedMin }: Slot, data: Float32Array, done: readonly Contribution[]) {
+  const column = (offset: number) => data.subarray(offset, offset + planes.channels);
+  switch (derivation.kind) {
+    case 'measured':
+      return { min: column(negatedMin!).map((v) => -v), max: column(max!) };
+    case 'silu': {
+      const x = done[derivation.input]!;
+      const silu = (v: number) => v * sigmoid(v);
+      return { min: column(negatedMin!).map((v) => -v), max: x.max.map((v, c) => Math.max(silu(v), silu(x.min[c]!))) };
+    }
+    case 'relu':
+    case 'gate': {
+      const x = done[derivation.input]!;
+      const f = derivation.kind === 'relu' ? (v: number) => Math.max(v, 0) : sigmoid;
+      return { min: x.min.map(f), max: x.max.map(f) };
+    }
+    case 'concat': {
+      const join = (key: 'min' | 'max') => Float32Array.from(derivation.inputs.flatMap((i) => [...done[i]![key]]));
+      return { min: join('min'), max: join('max') };
+    }
+  }
+  return derivation satisfies never;
+}
