@@ -1,7 +1,11 @@
 /** Layer error: how far each quantized value is from the float network's, with the error of all layers before it. */
+import type { ImageSet } from '../../data';
+import { defaultPreprocess, inputDims, preprocess } from '../../models';
+import { StudioError } from '../../numerics';
 import { type Graph, type Model, producers, serializeModel } from '../../onnx';
 import { addTaps, type Engine, type Session, type Tensors } from '../../runtime';
-import type { CancelToken } from '../types';
+import type { CancelToken, ModelArtifact, QuantArtifact, StepContext } from '../types';
+import { quantizeMeta } from './meta';
 
 /** An exact value has infinite SQNR; this is what is reported, beyond any float32 comparison. */
 const MAX_DB = 120;
@@ -62,7 +66,7 @@ export interface LayerErrorInput {
  * Accumulated SQNR in dB of every layer over all images: node name → dB. Nodes inside a fused pattern get the
  * pattern's value; nodes of the float tail are not listed.
  */
-export async function layerSqnr({ float, quant, feeds, engine, cancel, onImage }: LayerErrorInput): Promise<Record<string, number>> {
+export async function compareLayers({ float, quant, feeds, engine, cancel, onImage }: LayerErrorInput): Promise<Record<string, number>> {
   const values = quantizedValues(float.graph, quant.graph);
   const inputs = new Set(float.graph.inputs.map(({ name }) => name));
   const compared = [...values].filter(([value]) => !inputs.has(value));
@@ -101,4 +105,40 @@ function addPower(sum: { signal: number; noise: number }, exact: ArrayLike<numbe
     sum.signal += x * x;
     sum.noise += error * error;
   }
+}
+
+/** Images that {@link layerSqnr} takes unless told otherwise: the figure is an average over hundreds of thousands of values. */
+const IMAGES = 4;
+
+/**
+ * {@link compareLayers} on a few images spread over a set, preprocessed as the network wants them; images that can't
+ * be decoded are left out.
+ * @returns node name → dB
+ * @throws StudioError 'bad-data' when none of the images can be decoded, 'unsupported' when the input isn't an image
+ */
+export async function layerSqnr(
+  float: ModelArtifact,
+  quant: QuantArtifact,
+  images: ImageSet,
+  ctx: Pick<StepContext, 'engine' | 'cancel' | 'progress'>,
+  count = IMAGES,
+): Promise<Record<string, number>> {
+  const p = float.spec?.preprocess ?? defaultPreprocess(float.model);
+  const input = float.spec?.input ?? float.model.graph.inputs[0]?.name;
+  if (!p || !input)
+    throw new StudioError('unsupported', `${float.name} does not take one image, so its layers can't be compared on images.`);
+  const wanted = Math.min(count, images.entries.length);
+  const feeds: Tensors[] = [];
+  for (let i = 0; i < wanted; i++) {
+    ctx.cancel.throwIfAborted();
+    try {
+      const image = await images.load(Math.floor((i * images.entries.length) / wanted));
+      feeds.push({ [input]: { dtype: p.dtype, dims: inputDims(p), data: preprocess(image, p).input } });
+    } catch (error) {
+      if (!(error instanceof StudioError) || error.code !== 'bad-data') throw error;
+    }
+  }
+  if (feeds.length === 0) throw new StudioError('bad-data', `No image of ${images.name} can be decoded.`, 'Choose other images.');
+  const onImage = (done: number, total: number): void => ctx.progress({ step: quantizeMeta.id, label: 'Comparing layers', done, total });
+  return compareLayers({ float: float.model, quant: quant.model, feeds, engine: ctx.engine, cancel: ctx.cancel, onImage });
 }

@@ -11,7 +11,7 @@ import { buildQdq } from './qdq';
 import { isQuantizedOp } from './rules';
 
 export { CALIBRATORS, type Calibrator, type CalibratorId } from './calibrators';
-export { type LayerErrorInput, layerSqnr, sqnrDb } from './error';
+export { compareLayers, type LayerErrorInput, layerSqnr, sqnrDb } from './error';
 export { type QuantizeOptions, quantizeMeta, readOptions } from './meta';
 export { planQuantization } from './plan';
 export type { ActivationQuant, ConstantQuant, QuantLayer, QuantPlan } from './plan-types';
