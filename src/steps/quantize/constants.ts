@@ -111,7 +111,8 @@ export function planConstants(
 ): { constants: readonly ConstantQuant[]; notes: readonly string[] } {
   const { index, tail, absorbed, layers, biasAdds } = layering;
   const constants: ConstantQuant[] = [];
-  const notes: string[] = [];
+  const enlargedIn: string[] = [];
+  let enlarged = 0;
   const perChannel = options.weights === 'per-channel';
   const byName = new Map(index.graph.nodes.map((node) => [node.name, node]));
   const layerNames = new Set(layers.map(({ node }) => node));
@@ -127,11 +128,18 @@ export function planConstants(
     const params = layerParams(node, weight, bias, inputScale, perChannel);
     constants.push({ node: node.name, input: 1, tensor: weight.name, role: 'weight', params: params.weight });
     if (params.bias) constants.push({ node: biasNode.name, input: biasInput, tensor: bias!.name, role: 'bias', params: params.bias });
-    if (params.enlarged > 0)
-      notes.push(
-        `"${node.name}": ${params.enlarged} weight scale${params.enlarged === 1 ? ' was' : 's were'} enlarged so that the int32 bias does not overflow.`,
-      );
+    if (params.enlarged > 0) {
+      enlarged += params.enlarged;
+      enlargedIn.push(node.name);
+    }
   }
+  const others = enlargedIn.length - 1;
+  const notes =
+    enlarged === 0
+      ? []
+      : [
+          `"${enlargedIn[0]}"${others > 0 ? ` and ${others} other layer${others === 1 ? '' : 's'}` : ''}: ${enlarged} weight scale${enlarged === 1 ? ' was' : 's were'} enlarged so that the int32 bias does not overflow.`,
+        ];
   const scheme: RangeScheme = { bits: 8, signed: options.activations === 'int8', symmetric: options.symmetric };
   for (const node of index.graph.nodes) {
     if (layerNames.has(node.name) || absorbed.has(node) || !OPERANDS.has(node.op) || opKind(node) === 'float') continue;

@@ -1,9 +1,10 @@
 /** The whole plan of one network, and what the user should know about it. */
 import type { DetectorSpec } from '../../models';
 import type { Model, Node } from '../../onnx';
-import type { RangesArtifact, TensorStats } from '../types';
+import type { RangesArtifact } from '../types';
 import { planActivations } from './activations';
 import { planConstants } from './constants';
+import type { GraphIndex } from './graph-index';
 import { findLayers, type Layering } from './layers';
 import type { QuantizeOptions } from './meta';
 import type { QuantPlan } from './plan-types';
@@ -15,33 +16,54 @@ const FEW_LEVELS = 16;
 interface Squeezed {
   readonly value: string;
   readonly levels: number;
+  /** Scores beside values that reach far beyond 1. */
   readonly scores: boolean;
 }
 
+/** Whether a value is a probability: a Sigmoid or Softmax, moved about at most. */
+function isProbability(index: GraphIndex, value: string): boolean {
+  const maker = index.producer(value);
+  if (!maker) return false;
+  if (maker.op === 'Sigmoid' || maker.op === 'Softmax' || maker.op === 'HardSigmoid') return true;
+  const inputs = opKind(maker) === 'concat' ? maker.inputs : opKind(maker) === 'share' ? maker.inputs.slice(0, 1) : [];
+  return inputs.length > 0 && inputs.every((name) => isProbability(index, name));
+}
+
 /** The Concat input that an 8-bit scale over all inputs would leave the fewest levels. */
-function mostSqueezed(node: Node, ranges: RangesArtifact): Squeezed | null {
-  const inputs = node.inputs.flatMap((name) => ranges.tensors.get(name) ?? []);
+function mostSqueezed(index: GraphIndex, node: Node, ranges: RangesArtifact): Squeezed | null {
+  const inputs = node.inputs.flatMap((name) => {
+    const stats = ranges.tensors.get(name);
+    if (!stats) return [];
+    // What few images show of a score says little: it may be anything from 0 to 1.
+    return [
+      isProbability(index, name)
+        ? { name, min: 0, max: 1, probability: true }
+        : { name, min: stats.min, max: stats.max, probability: false },
+    ];
+  });
   if (inputs.length < 2) return null;
   const lo = Math.min(0, ...inputs.map(({ min }) => min));
   const hi = Math.max(0, ...inputs.map(({ max }) => max));
   if (lo === hi) return null;
   const step = (hi - lo) / 255;
-  const levels = ({ min, max }: TensorStats): number => Math.round(max / step) - Math.round(min / step) + 1;
+  const levels = ({ min, max }: { min: number; max: number }): number => Math.round(max / step) - Math.round(min / step) + 1;
   const worst = inputs.reduce((a, b) => (levels(b) < levels(a) ? b : a));
-  return { value: worst.name, levels: levels(worst), scores: worst.min >= 0 && worst.max <= 1 && hi > 4 };
+  const scores = hi > 4 && (worst.probability || (worst.min >= 0 && worst.max > 0 && worst.max <= 1));
+  return { value: worst.name, levels: levels(worst), scores };
 }
 
 function concatNotes(layering: Layering, ranges: RangesArtifact, shared: readonly Node[], tailIsFloat: boolean): string[] {
   return layering.index.graph.nodes.flatMap((node) => {
     const inTail = layering.tail.has(node);
     if (node.op !== 'Concat' || !(inTail || shared.includes(node))) return [];
-    const squeezed = mostSqueezed(node, ranges);
+    const squeezed = mostSqueezed(layering.index, node, ranges);
     if (!squeezed || squeezed.levels > FEW_LEVELS) return [];
     const left = `${squeezed.levels} level${squeezed.levels === 1 ? '' : 's'}`;
     const what = squeezed.scores
       ? `boxes and scores share a scale: scores have ${left}`
       : `its inputs share a scale: "${squeezed.value}" has ${left}`;
-    return [`"${node.outputs[0]}" (${node.op} "${node.name}"): ${what}${inTail && tailIsFloat ? ', so it is left in float' : ''}.`];
+    const where = `"${node.outputs[0]}" (Concat "${node.name}")`;
+    return [inTail && tailIsFloat ? `${where} is left in float; in 8 bits, ${what}.` : `${where}: ${what}.`];
   });
 }
 

@@ -352,7 +352,7 @@ describe('Q01: boxes and scores in one tensor', () => {
     const { model: qdq, plan, notes } = await quantized(model, [feeds]);
     expect(plan.some(({ tensor }) => tensor === 'output')).toBe(false);
     expect(notes.join('\n')).toContain(
-      '"output" (Concat "join"): boxes and scores share a scale: scores have 1 level, so it is left in float.',
+      '"output" (Concat "join") is left in float; in 8 bits, boxes and scores share a scale: scores have 1 level.',
     );
     const exact = (await run(model, feeds)).output!.data as Float32Array;
     for (const y of await outputs(qdq, feeds, 'output')) {
