@@ -46,7 +46,8 @@ export function regrid(counts: Uint32Array, from: Grid, to: Grid, into: Uint32Ar
 export function histogramCpu(values: ArrayLike<number>, grid: Grid, into: Uint32Array = new Uint32Array(BINS)): Uint32Array {
   const scale = 2 ** -grid.exponent;
   for (let i = 0; i < values.length; i++) {
-    const bin = Math.floor(values[i]! * scale) - grid.first;
+    // Exact in float64, and cutting off is rounding down from 0 on.
+    const bin = (values[i]! * scale - grid.first) | 0;
     const index = bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin;
     into[index] = into[index]! + 1;
   }

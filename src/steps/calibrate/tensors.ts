@@ -1,5 +1,5 @@
 /** Which values of a network are measured, and their shapes as ONNX Runtime really makes them. */
-import { type Graph, type Model, node, reads, serializeModel, tensor, valueInfo, withGraph } from '../../onnx';
+import { type Graph, inferShapes, type Model, node, reads, serializeModel, tensor, type ValueInfo, valueInfo, withGraph } from '../../onnx';
 import type { Engine, Tensors } from '../../runtime';
 
 /** Operators whose output shape depends on the data, so that nothing fixed can be said about what follows them. */
@@ -33,13 +33,38 @@ export function candidateValues(graph: Graph): readonly string[] {
 const FLOATS: ReadonlySet<string> = new Set(['float32', 'float16', 'float64']);
 
 /**
- * Runs the network once with the shape and the first value of every candidate as outputs, so that nothing large is
- * copied. Values without elements are left out. Throws what the engine throws.
+ * The measured values of a network: from shape inference where it knows them all, else by running the network once.
+ * Values without elements are left out. Throws what the engine throws.
  */
 export async function measuredTensors(model: Model, engine: Engine, feeds: Tensors): Promise<readonly MeasuredTensor[]> {
+  const names = candidateValues(model.graph);
+  const inferred = inferShapes(model);
+  const unknown = names.filter((name) => {
+    const info = inferred.get(name);
+    return !info?.dtype || !info.shape?.every((d) => typeof d === 'number');
+  });
+  const probed = await probe(model, engine, feeds, unknown);
+  return names.flatMap((name): MeasuredTensor[] => {
+    const known = probed.get(name) ?? inferred.get(name)!;
+    const dims = known.shape as readonly number[];
+    return FLOATS.has(known.dtype!) && dims.every((d) => d > 0) ? [{ name, dims, dtype: known.dtype as MeasuredTensor['dtype'] }] : [];
+  });
+}
+
+/** Runs with the shape and the first value of each as outputs, so that nothing large is copied. */
+async function probe(
+  model: Model,
+  engine: Engine,
+  feeds: Tensors,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, Pick<ValueInfo, 'dtype' | 'shape'>>> {
+  if (names.length === 0) return new Map();
   const { graph } = model;
-  const names = candidateValues(graph);
-  const taken = new Set([...names, ...graph.initializers.keys(), ...graph.nodes.flatMap((n) => [n.name, ...n.outputs])]);
+  const taken = new Set([
+    ...graph.inputs.map((i) => i.name),
+    ...graph.initializers.keys(),
+    ...graph.nodes.flatMap((n) => [n.name, ...n.outputs]),
+  ]);
   const fresh = (base: string): string => {
     let name = base;
     while (taken.has(name)) name += '_';
@@ -59,7 +84,7 @@ export async function measuredTensors(model: Model, engine: Engine, feeds: Tenso
     node('Reshape', [p.name, flat], [p.flat]),
     node('Gather', [p.flat, zero], [p.first]),
   ]);
-  const probe = withGraph(model, {
+  const probing = withGraph(model, {
     nodes: [...graph.nodes, ...nodes],
     outputs: probes.flatMap((p) => [valueInfo(p.shape, null, null), valueInfo(p.first, null, null)]),
     initializers: new Map([
@@ -68,7 +93,7 @@ export async function measuredTensors(model: Model, engine: Engine, feeds: Tenso
       [zero, tensor(zero, 'int64', [1], new BigInt64Array([0n]))],
     ]),
   });
-  const session = await engine.create(serializeModel(probe), { optimization: 'disabled' });
+  const session = await engine.create(serializeModel(probing), { optimization: 'disabled' });
   try {
     const shapes = await session.run(
       feeds,
@@ -80,9 +105,7 @@ export async function measuredTensors(model: Model, engine: Engine, feeds: Tenso
       feeds,
       filled.map((p) => p.first),
     );
-    return filled
-      .filter((p) => FLOATS.has(firsts[p.first]!.dtype))
-      .map((p) => ({ name: p.name, dims: dims.get(p.name)!, dtype: firsts[p.first]!.dtype as MeasuredTensor['dtype'] }));
+    return new Map(probes.map((p) => [p.name, { dtype: firsts[p.first]?.dtype ?? null, shape: dims.get(p.name)! }]));
   } finally {
     await session.release();
   }
