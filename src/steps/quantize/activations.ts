@@ -147,6 +147,7 @@ export function planActivations(
         break;
       }
       case 'none':
+      case 'quantized':
         break;
       default:
         kind satisfies never;

@@ -1,5 +1,5 @@
-/** What quantization does with each operator. Operators that are not listed are computed in float. */
-import type { Node } from '../../onnx';
+/** What quantization does with each operator. Operators that the studio doesn't know are computed in float. */
+import { type Node, type OpType, opType } from '../../onnx';
 
 /**
  * - layer: multiplies by constant weights, which become int8
@@ -8,10 +8,11 @@ import type { Node } from '../../onnx';
  * - concat: shares or rescales, as the device wants
  * - float: its result needs more than 8 bits inside; the operator reads dequantized values and computes in float
  * - none: makes shapes, indices or booleans
+ * - quantized: belongs to a network that is quantized already, which is refused before any of this
  */
-export type OpKind = 'layer' | 'rescale' | 'share' | 'concat' | 'float' | 'none';
+export type OpKind = 'layer' | 'rescale' | 'share' | 'concat' | 'float' | 'none' | 'quantized';
 
-const KINDS: Readonly<Record<string, OpKind>> = {
+const KINDS = {
   Conv: 'layer',
   ConvTranspose: 'layer',
   Gemm: 'layer',
@@ -22,6 +23,8 @@ const KINDS: Readonly<Record<string, OpKind>> = {
   Mul: 'rescale',
   Sum: 'rescale',
   Mean: 'rescale',
+  Max: 'rescale',
+  Min: 'rescale',
   Relu: 'rescale',
   LeakyRelu: 'rescale',
   PRelu: 'rescale',
@@ -41,9 +44,6 @@ const KINDS: Readonly<Record<string, OpKind>> = {
   GlobalAveragePool: 'rescale',
   ReduceMean: 'rescale',
   ReduceSum: 'rescale',
-  Max: 'rescale',
-  Min: 'rescale',
-  Einsum: 'rescale',
 
   MaxPool: 'share',
   GlobalMaxPool: 'share',
@@ -59,6 +59,8 @@ const KINDS: Readonly<Record<string, OpKind>> = {
   Slice: 'share',
   Split: 'share',
   Gather: 'share',
+  GatherElements: 'share',
+  GatherND: 'share',
   Expand: 'share',
   Tile: 'share',
   Pad: 'share',
@@ -69,6 +71,35 @@ const KINDS: Readonly<Record<string, OpKind>> = {
 
   Concat: 'concat',
 
+  Softmax: 'float',
+  LogSoftmax: 'float',
+  Softplus: 'float',
+  Softsign: 'float',
+  Erf: 'float',
+  InstanceNormalization: 'float',
+  LayerNormalization: 'float',
+  LRN: 'float',
+  Div: 'float',
+  Pow: 'float',
+  Mod: 'float',
+  Sqrt: 'float',
+  Exp: 'float',
+  Log: 'float',
+  Floor: 'float',
+  Ceil: 'float',
+  Round: 'float',
+  Reciprocal: 'float',
+  Sign: 'float',
+  Sin: 'float',
+  Cos: 'float',
+  Where: 'float',
+  ScatterND: 'float',
+  ScatterElements: 'float',
+  Cast: 'float',
+  ReduceProd: 'float',
+  ReduceL2: 'float',
+  TopK: 'float',
+
   Shape: 'none',
   Size: 'none',
   Range: 'none',
@@ -76,20 +107,40 @@ const KINDS: Readonly<Record<string, OpKind>> = {
   ConstantOfShape: 'none',
   Equal: 'none',
   Less: 'none',
+  LessOrEqual: 'none',
   Greater: 'none',
+  GreaterOrEqual: 'none',
   Not: 'none',
   And: 'none',
   Or: 'none',
   ArgMax: 'none',
+  ArgMin: 'none',
   NonMaxSuppression: 'none',
-};
+  NonZero: 'none',
+
+  QuantizeLinear: 'quantized',
+  DequantizeLinear: 'quantized',
+  DynamicQuantizeLinear: 'quantized',
+  QLinearConv: 'quantized',
+  QLinearMatMul: 'quantized',
+  ConvInteger: 'quantized',
+  MatMulInteger: 'quantized',
+  QLinearAdd: 'quantized',
+  QLinearMul: 'quantized',
+  QLinearSigmoid: 'quantized',
+  QLinearLeakyRelu: 'quantized',
+  QLinearSoftmax: 'quantized',
+  QLinearConcat: 'quantized',
+  QLinearAveragePool: 'quantized',
+  QLinearGlobalAveragePool: 'quantized',
+} satisfies Record<OpType, OpKind>;
 
 export function opKind(node: Node): OpKind {
-  if (node.domain !== '') return 'float';
-  return KINDS[node.op] ?? 'float';
+  const type = opType(node);
+  return type === null ? 'float' : KINDS[type];
 }
 
-/** Operators of networks that another tool has quantized. */
+/** Operators of networks that another tool has quantized, of any domain. */
 export function isQuantizedOp(op: string): boolean {
   return /^QLinear|Integer$|^QAttention|^QGemm|^QEmbed|^MatMulNBits|^(Dynamic)?QuantizeLinear$|^DequantizeLinear$/.test(op);
 }
