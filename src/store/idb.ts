@@ -1,0 +1,51 @@
+import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB, type StoreNames } from 'idb';
+import { type Store, TABLES, type TableName, type Tables } from './types';
+
+type Schema = DBSchema & { [T in TableName]: { key: string; value: Tables[T] } };
+type Upgrade = IDBPTransaction<Schema, StoreNames<Schema>[], 'versionchange'>;
+
+export const DATABASE = 'bonsai-studio';
+
+/** Migration i takes a database of version i to version i + 1; a released one is never edited. */
+const MIGRATIONS: readonly ((db: IDBPDatabase<Schema>, transaction: Upgrade) => void)[] = [
+  (db) => {
+    for (const table of TABLES) db.createObjectStore(table, { keyPath: 'id' });
+  },
+];
+
+export interface DiskOptions {
+  readonly name?: string;
+  /** Another tab wants a newer version, or the database went away: this store is of no more use. */
+  readonly onLost?: () => void;
+}
+
+/** IndexedDB. Rejects as the browser does: private mode, quota, a newer schema, a deleted database. */
+export async function diskStore({ name = DATABASE, onLost }: DiskOptions = {}): Promise<Store> {
+  const db = await openDB<Schema>(name, MIGRATIONS.length, {
+    upgrade(database, oldVersion, _newVersion, transaction) {
+      for (const migrate of MIGRATIONS.slice(oldVersion)) migrate(database, transaction);
+    },
+    blocking(_current, _blocked, event) {
+      (event.target as IDBDatabase).close();
+      onLost?.();
+    },
+    terminated: () => onLost?.(),
+  });
+  return {
+    kind: 'disk',
+    get: (table, id) => db.get(table, id) as never,
+    all: async (table) => {
+      const rows = await db.getAll(table);
+      return rows.sort((a, b) => ('at' in a && 'at' in b ? a.at - b.at : 0)) as never;
+    },
+    async put(writes) {
+      const tables = [...new Set(writes.map((write) => write.table))];
+      if (tables.length === 0) return;
+      const transaction = db.transaction(tables, 'readwrite');
+      // A rejected put aborts the transaction, so nothing of it stays; `done` must be awaited with the puts.
+      await Promise.all([...writes.map(({ table, record }) => transaction.objectStore(table).put(record)), transaction.done]);
+    },
+    remove: (table, id) => db.delete(table, id),
+    close: () => db.close(),
+  };
+}

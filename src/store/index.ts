@@ -1,0 +1,14 @@
+/** Models, data sets, calibration results, runs and settings across visits. May import nothing but numerics. */
+import { type Loss, openWithFallback } from './fallback';
+import { diskStore } from './idb';
+import type { Store } from './types';
+
+export { askToPersist, type Loss, type LostReason, openWithFallback, storageUsage } from './fallback';
+export { DATABASE, diskStore } from './idb';
+export { memoryStore } from './memory';
+export type * from './types';
+
+/** IndexedDB where it works, else memory; never rejects. `onLoss` is called once, when records no longer reach the disk. */
+export function openStore(onLoss: (loss: Loss) => void): Promise<Store> {
+  return openWithFallback({ disk: (onLost) => diskStore({ onLost }), onLoss });
+}
