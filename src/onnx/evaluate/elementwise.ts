@@ -95,8 +95,10 @@ export const modulo: Kernel = (inputs, out, c) => {
   )(inputs, out, c);
 };
 
+/** Integers with a negative exponent are left to the runtime. */
 export const power: Kernel = ([a, b], [dims]) => {
-  const t = combine(a!, b!, dims!, { number: (x, y) => x ** y }, a!.dtype);
+  if (isBig(a!) && toNumbers(b!).some((v) => v < 0)) return null;
+  const t = combine(a!, b!, dims!, { number: (x, y) => x ** y, big: (x, y) => x ** y }, a!.dtype);
   return t && [t];
 };
 

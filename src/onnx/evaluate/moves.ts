@@ -1,5 +1,5 @@
 /** Constant kernels that move, make or reduce data. */
-import { attrFloats, attrInt, attrInts, attrString, attrTensor } from '../build';
+import { attrFloat, attrFloats, attrInt, attrInts, attrString, attrTensor } from '../build';
 import type { Tensor } from '../graph';
 import { normalAxis } from '../infer/facts';
 import { padding, permutation, slicePlan } from '../infer/moves';
@@ -131,7 +131,8 @@ export const pad: Kernel = ([x, , value], [dims], c) => {
   const p = padding(c, x!.dims.length);
   if (!p || attrString(c.node, 'mode', 'constant') !== 'constant' || [...p.before, ...p.after].some((v) => v < 0)) return null;
   const data = allocate(x!, product(dims!));
-  if (value) data.fill((value.data as NumericData)[0]! as never);
+  const fill = value ?? fromNumbers(x!.dtype, [], [attrFloat(c.node, 'value', 0)]);
+  if (fill) data.fill((fill.data as NumericData)[0]! as never);
   const strides = stridesOf(dims!);
   const offset = p.before.reduce((sum, n, d) => sum + n * strides[d]!, 0);
   walk(x!.dims, strides, offset, (index, i) => {
