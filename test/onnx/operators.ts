@@ -34,14 +34,10 @@ export function i64(...values: number[]): Tensor {
 const scalar = (value: number) => tensor('', 'int64', [], BigInt64Array.of(BigInt(value)));
 
 function typed(dtype: DType, dims: readonly number[], values: readonly number[]): Tensor {
-  const Data = { int8: Int8Array, uint8: Uint8Array, bool: Uint8Array, int32: Int32Array }[dtype as 'int8' | 'uint8' | 'bool' | 'int32'];
   const count = dims.reduce((a, b) => a * b, 1);
-  return tensor(
-    '',
-    dtype,
-    dims,
-    Data.from({ length: count }, (_, i) => values[i % values.length]!),
-  );
+  const all = Array.from({ length: count }, (_, i) => values[i % values.length]!);
+  const data = dtype === 'int8' ? Int8Array.from(all) : dtype === 'int32' ? Int32Array.from(all) : Uint8Array.from(all);
+  return tensor('', dtype, dims, data);
 }
 
 const u8 = (dims: readonly number[]) => typed('uint8', dims, [3, 200, 100, 7, 255, 0, 31]);
