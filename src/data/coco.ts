@@ -1,0 +1,101 @@
+import { StudioError } from '../numerics';
+import { lazySet, type ReadFile } from './sets';
+import type { Category, GroundTruth, ImageEntry, ImageSet } from './types';
+
+function bad(message: string, hint: string): StudioError {
+  return new StudioError('bad-data', message, hint);
+}
+
+const record = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const size = (value: unknown): number | null => (typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : null);
+
+function list(json: Record<string, unknown>, key: string, required: boolean): readonly unknown[] {
+  const value = json[key];
+  if (Array.isArray(value)) return value;
+  if (value === undefined && !required) return [];
+  throw bad(`The annotation file has no list "${key}".`, 'Use a COCO instances.json: "images", "annotations", "categories".');
+}
+
+function readCategories(json: Record<string, unknown>): readonly Category[] {
+  return list(json, 'categories', true).map((value, i) => {
+    if (!record(value) || typeof value.id !== 'number')
+      throw bad(`Category ${i} of the annotation file has no numeric id.`, 'Give it an "id" and a "name".');
+    return { id: value.id, name: typeof value.name === 'string' ? value.name : String(value.id) };
+  });
+}
+
+/** The box of an annotation, or null where it isn't four finite numbers with a positive size. */
+function readTruth(value: Record<string, unknown>): GroundTruth | null {
+  const { bbox, category_id: categoryId, iscrowd } = value;
+  if (!Array.isArray(bbox) || bbox.length !== 4 || !bbox.every((v) => typeof v === 'number' && Number.isFinite(v))) return null;
+  const [x, y, w, h] = bbox as [number, number, number, number];
+  if (w <= 0 || h <= 0 || typeof categoryId !== 'number') return null;
+  return { bbox: [x, y, w, h], categoryId, area: size(value.area) ?? w * h, crowd: iscrowd === 1 || iscrowd === true };
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** The file that an entry of the JSON means: by whole path, else by its last part. */
+function fileFinder(fileNames: readonly string[]): (name: string) => string | undefined {
+  const whole = new Set(fileNames);
+  const last = new Map(fileNames.map((name) => [name.split('/').at(-1)!, name]));
+  return (name) => (whole.has(name) ? name : last.get(name.split(/[\\/]/).at(-1)!));
+}
+
+/**
+ * Images with COCO annotations. Images that the JSON lists but the folder lacks, boxes without a size and annotations
+ * of unknown images are left out and noted.
+ * @param fileNames the image files at hand
+ * @throws StudioError 'bad-data' when the JSON isn't COCO or lists none of the files
+ */
+export function cocoSet(name: string, json: unknown, fileNames: readonly string[], read: ReadFile): ImageSet {
+  if (!record(json)) throw bad('The annotation file is not a JSON object.', 'Use a COCO instances.json.');
+  const images = list(json, 'images', true);
+  const annotations = list(json, 'annotations', false);
+  const categories = readCategories(json);
+  const known = new Set(categories.map((category) => category.id));
+
+  const truths = new Map<unknown, GroundTruth[]>();
+  let badBoxes = 0;
+  let badCategories = 0;
+  for (const value of annotations) {
+    const truth = record(value) ? readTruth(value) : null;
+    if (!record(value) || !truth) badBoxes++;
+    else if (!known.has(truth.categoryId)) badCategories++;
+    else {
+      const of = truths.get(value.image_id);
+      if (of) of.push(truth);
+      else truths.set(value.image_id, [truth]);
+    }
+  }
+
+  const find = fileFinder(fileNames);
+  const entries: ImageEntry[] = [];
+  const missing: string[] = [];
+  const ids = new Set<unknown>();
+  for (const value of images) {
+    if (!record(value) || typeof value.id !== 'number' || typeof value.file_name !== 'string' || ids.has(value.id)) continue;
+    ids.add(value.id);
+    const fileName = find(value.file_name);
+    if (fileName === undefined) missing.push(value.file_name);
+    else entries.push({ id: value.id, fileName, width: size(value.width), height: size(value.height), truths: truths.get(value.id) ?? [] });
+  }
+  if (entries.length === 0) {
+    const example = missing[0] ? ` (it lists ${missing[0]})` : '';
+    throw bad(
+      `The annotations are of other images: none of its ${plural(images.length, 'image')} is in ${name}${example}.`,
+      'Choose the folder that belongs to this annotation file.',
+    );
+  }
+  const strays = [...truths.keys()].filter((id) => !ids.has(id)).length;
+  const notes = [
+    missing.length &&
+      `${plural(missing.length, 'annotated image')} not found and left out: ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', …' : ''}.`,
+    badBoxes && `${plural(badBoxes, 'annotation')} without a valid box left out.`,
+    badCategories && `${plural(badCategories, 'annotation')} of a category that the file doesn't list left out.`,
+    strays && `Annotations of ${plural(strays, 'image')} that the file doesn't list left out.`,
+  ].filter((note): note is string => typeof note === 'string');
+  return lazySet(name, entries, categories, notes, read);
+}
