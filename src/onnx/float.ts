@@ -19,8 +19,9 @@ export function toFloat16(value: number): number {
   if (Number.isNaN(value)) return 0x7e00;
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const magnitude = Math.abs(value);
+  if (magnitude === 0) return sign;
   if (magnitude >= 65520) return sign | 0x7c00;
-  const exponent = Math.max(Math.floor(Math.log2(magnitude || 1)), -14);
+  const exponent = Math.max(Math.floor(Math.log2(magnitude)), -14);
   // log2 may be off by one at powers of two: the quotient tells.
   const fix = magnitude / 2 ** exponent >= 2 ? 1 : magnitude / 2 ** exponent < 1 && exponent > -14 ? -1 : 0;
   const e = exponent + fix;
