@@ -1,5 +1,9 @@
+/**
+ * COCO's instances.json: lenient about what it leaves out (counted in the notes), strict about what it means. The format:
+ * https://cocodataset.org/#format-data. Categories keep the order of the file.
+ */
 import { StudioError } from '../numerics';
-import { lazySet, type ReadFile } from './sets';
+import { isImageName, lazySet, noImages, type ReadFile } from './sets';
 import type { Category, GroundTruth, ImageEntry, ImageSet } from './types';
 
 function bad(message: string, hint: string): StudioError {
@@ -33,8 +37,22 @@ function readTruth(value: Record<string, unknown>): GroundTruth | null {
   return { bbox: [x, y, w, h], categoryId, area: size(value.area) ?? w * h, crowd: iscrowd === 1 || iscrowd === true };
 }
 
+/** Notes about boxes in other units, which would score as if the detector were wrong. */
+function suspicions(entries: readonly ImageEntry[]): string[] {
+  const boxes = entries.flatMap((entry) => entry.truths.map(({ bbox }) => ({ bbox, width: entry.width, height: entry.height })));
+  const beyond = boxes.filter(
+    ({ bbox: [x, y, w, h], width, height }) =>
+      x < -2 || y < -2 || (width !== null && x + w > width + 2) || (height !== null && y + h > height + 2),
+  ).length;
+  const tiny = boxes.filter(({ bbox }) => bbox.every((v) => v >= 0 && v <= 1)).length;
+  const notes: string[] = [];
+  if (beyond) notes.push(`${plural(beyond, 'box')} outside the image in part or whole: boxes are x, y, width, height in pixels.`);
+  if (tiny && tiny === boxes.length) notes.push('All boxes lie between 0 and 1: they seem to be relative, COCO wants pixels.');
+  return notes;
+}
+
 function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+  return `${count} ${noun}${count === 1 ? '' : noun.endsWith('x') ? 'es' : 's'}`;
 }
 
 /** The file that an entry of the JSON means: by whole path, else by its last part. */
@@ -48,7 +66,7 @@ function fileFinder(fileNames: readonly string[]): (name: string) => string | un
  * Images with COCO annotations. Images that the JSON lists but the folder lacks, boxes without a size and annotations
  * of unknown images are left out and noted.
  * @param fileNames the image files at hand
- * @throws StudioError 'bad-data' when the JSON isn't COCO or lists none of the files
+ * @throws StudioError 'bad-data' when there are no files, or the JSON isn't COCO or lists none of them
  */
 export function cocoSet(name: string, json: unknown, fileNames: readonly string[], read: ReadFile): ImageSet {
   if (!record(json)) throw bad('The annotation file is not a JSON object.', 'Use a COCO instances.json.');
@@ -71,6 +89,7 @@ export function cocoSet(name: string, json: unknown, fileNames: readonly string[
     }
   }
 
+  if (!fileNames.some(isImageName)) throw noImages(name);
   const find = fileFinder(fileNames);
   const entries: ImageEntry[] = [];
   const missing: string[] = [];
@@ -96,6 +115,7 @@ export function cocoSet(name: string, json: unknown, fileNames: readonly string[
     badBoxes && `${plural(badBoxes, 'annotation')} without a valid box left out.`,
     badCategories && `${plural(badCategories, 'annotation')} of a category that the file doesn't list left out.`,
     strays && `Annotations of ${plural(strays, 'image')} that the file doesn't list left out.`,
+    ...suspicions(entries),
   ].filter((note): note is string => typeof note === 'string');
   return lazySet(name, entries, categories, notes, read);
 }

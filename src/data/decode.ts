@@ -1,3 +1,7 @@
+/**
+ * Decoding, the same bits in page, worker and Node: mozjpeg and the png crate as WebAssembly (jSquash), jpeg-js for CMYK,
+ * which mozjpeg's binding cannot read. Where their WebAssembly lies is told by data/node.ts or data/web.ts.
+ */
 import decodeJpeg, { init as initJpeg } from '@jsquash/jpeg/decode.js';
 import decodePng, { init as initPng } from '@jsquash/png/decode.js';
 import { decode as decodeCmyk } from 'jpeg-js';
@@ -12,6 +16,9 @@ export interface DecoderModules {
 
 let load: (() => Promise<DecoderModules>) | null = null;
 let ready: Promise<void> | null = null;
+/** libjpeg warnings about bytes that hold no pixels; viewers show such files whole, and so do we. */
+const HARMLESS = /extraneous bytes before marker|Invalid SOS parameters/;
+
 /** What libjpeg said about the image being decoded; a decode is one synchronous call, so images don't mix. */
 let complaints: string[] = [];
 
@@ -63,30 +70,43 @@ async function decodeRgba(bytes: Uint8Array, fileName: string, format: 'jpeg' | 
   let image: Pixels;
   try {
     image = await (format === 'jpeg' ? decodeJpeg(buffer) : decodePng(buffer));
-  } catch (error) {
-    throw damaged(fileName, complaints[0] ?? (error instanceof Error ? error.message : `not decodable as ${format.toUpperCase()}`));
+  } catch {
+    throw damaged(fileName, complaints[0] ?? `cut off or corrupted ${format.toUpperCase()}`);
   }
-  if (complaints.length) throw damaged(fileName, complaints[0]!);
+  const serious = complaints.find((line) => !HARMLESS.test(line));
+  if (serious) throw damaged(fileName, serious);
   return image;
 }
 
 export interface DecodeImageOptions {
-  /** Size that the annotations refer to. It decides whether a rotated file is rotated; without it EXIF is obeyed. */
+  /** Size that the annotations refer to. It decides whether a rotated file is turned; without it EXIF is obeyed. */
   readonly expected?: { readonly width: number; readonly height: number } | null;
 }
 
 /**
  * Decodes a JPEG (gray, colour, CMYK) or PNG (any depth; transparent pixels over white) to 8-bit RGB. The same bits in
  * Node and the page.
- * @throws StudioError 'bad-data' naming the file: damaged, cut off, another format, too large
+ * @throws StudioError 'bad-data' naming the file: damaged, cut off, another format, too large, not of the expected size
  */
 export async function decodeImage(bytes: Uint8Array, fileName: string, options: DecodeImageOptions = {}): Promise<RgbImage> {
   const header = readHeader(bytes, fileName);
   ready ??= start();
-  await ready;
+  try {
+    await ready;
+  } catch (error) {
+    ready = null; // The next image may find the server back.
+    throw error;
+  }
   const { data, width, height } = await decodeRgba(bytes, fileName, header.format, header.components);
   const image = { width, height, data: toRgb(data, width * height) };
   const { expected } = options;
-  const asStored = expected && expected.width === width && expected.height === height;
-  return asStored ? image : orient(image, header.orientation);
+  const fits = (candidate: RgbImage) => !expected || (expected.width === candidate.width && expected.height === candidate.height);
+  if (expected && fits(image)) return image;
+  const turned = orient(image, header.orientation);
+  if (fits(turned)) return turned;
+  throw new StudioError(
+    'bad-data',
+    `${fileName} is ${turned.width} × ${turned.height} pixels, its annotations are for ${expected!.width} × ${expected!.height}.`,
+    'It is left out; use the images that the annotations were made for.',
+  );
 }

@@ -1,3 +1,4 @@
+/** What a file is, from its first bytes: JPEG or PNG with size, components and EXIF orientation, or a sentence that says what else. */
 import { StudioError } from '../numerics';
 
 export type ImageFormat = 'jpeg' | 'png';

@@ -1,3 +1,4 @@
+/** Pixels as decoders give them to pixels as the studio holds them. */
 import type { RgbImage } from '../numerics';
 
 /** RGBA to RGB; transparent pixels are laid over white. */

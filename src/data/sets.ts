@@ -1,4 +1,5 @@
-import { StudioError } from '../numerics';
+/** Sets of images that are read and decoded one at a time, and parts of them. */
+import { createRandom, StudioError } from '../numerics';
 import { decodeImage } from './decode';
 import type { ImageEntry, ImageSet } from './types';
 
@@ -7,8 +8,13 @@ export type ReadFile = (fileName: string) => Promise<Uint8Array>;
 
 const IMAGE_NAME = /\.(jpe?g|png|gif|bmp|webp|tiff?|heic|avif)$/i;
 
+/** By its ending; hidden files ("._a.jpg", as macOS leaves them on other disks) are none. */
 export function isImageName(name: string): boolean {
-  return IMAGE_NAME.test(name);
+  return IMAGE_NAME.test(name) && !name.split(/[\\/]/).at(-1)!.startsWith('.');
+}
+
+export function noImages(name: string): StudioError {
+  return new StudioError('bad-data', `There are no images in ${name}.`, 'Choose a folder with JPEG or PNG files.');
 }
 
 const byName = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
@@ -19,7 +25,7 @@ const byName = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
  */
 export function folderSet(name: string, fileNames: readonly string[], read: ReadFile): ImageSet {
   const images = fileNames.filter(isImageName).sort(byName);
-  if (images.length === 0) throw new StudioError('bad-data', `There are no images in ${name}.`, 'Choose a folder with JPEG or PNG files.');
+  if (images.length === 0) throw noImages(name);
   const entries = images.map((fileName, id): ImageEntry => ({ id, fileName, width: null, height: null, truths: [] }));
   return lazySet(name, entries, null, [], read);
 }
@@ -50,4 +56,20 @@ export function lazySet(
 /** The images at `indices`, in that order. Notes are shared with the whole set. */
 export function subset(set: ImageSet, indices: readonly number[], name = set.name): ImageSet {
   return { ...set, name, entries: indices.map((i) => set.entries[i]!), load: (i) => set.load(indices[i]!) };
+}
+
+/** `count` images drawn by seed (all of them when there are fewer), in the set's order. */
+export function sample(set: ImageSet, count: number, seed: number): ImageSet {
+  return split(set, count, seed)[0];
+}
+
+/** Two parts without a common image: `count` images drawn by seed, and the rest, each in the set's order. */
+export function split(set: ImageSet, count: number, seed: number): readonly [ImageSet, ImageSet] {
+  const order = createRandom(seed).shuffle(set.entries.map((_, i) => i));
+  const part = (indices: number[]) =>
+    subset(
+      set,
+      indices.sort((a, b) => a - b),
+    );
+  return [part(order.slice(0, count)), part(order.slice(count))];
 }
