@@ -1,0 +1,40 @@
+import { type ImageSet, sceneSet } from '../src/data';
+import { filesToImageSet } from '../src/data/web';
+import type { RgbImage } from '../src/numerics';
+import type { ImageSource } from './wire';
+
+/** The images that a source names. Throws StudioError 'bad-data' as the data room does. */
+export async function openImages(source: ImageSource): Promise<ImageSet> {
+  return source.kind === 'scenes' ? sceneSet(source.first, source.count) : filesToImageSet(source.files, source.name);
+}
+
+/** For drawing on the page. */
+export function toBitmap({ width, height, data }: RgbImage): Promise<ImageBitmap> {
+  const rgba = new Uint8ClampedArray(width * height * 4);
+  for (let i = 0, o = 0; o < rgba.length; i += 3, o += 4) {
+    rgba[o] = data[i]!;
+    rgba[o + 1] = data[i + 1]!;
+    rgba[o + 2] = data[i + 2]!;
+    rgba[o + 3] = 255;
+  }
+  return createImageBitmap(new ImageData(rgba, width, height));
+}
+
+let canvas: OffscreenCanvas | undefined;
+
+/** The pixels of a camera's or video's frame. */
+export function fromBitmap(bitmap: ImageBitmap): RgbImage {
+  const { width, height } = bitmap;
+  canvas ??= new OffscreenCanvas(width, height);
+  if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
+  const context = canvas.getContext('2d', { willReadFrequently: true })!;
+  context.drawImage(bitmap, 0, 0);
+  const rgba = context.getImageData(0, 0, width, height).data;
+  const data = new Uint8Array(width * height * 3);
+  for (let i = 0, o = 0; o < rgba.length; i += 3, o += 4) {
+    data[i] = rgba[o]!;
+    data[i + 1] = rgba[o + 1]!;
+    data[i + 2] = rgba[o + 2]!;
+  }
+  return { width, height, data };
+}

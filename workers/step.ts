@@ -1,0 +1,55 @@
+/** Worker of the long jobs: a table over the pipeline. */
+import * as Comlink from 'comlink';
+import { type Recipe, runRecipe } from '../src/pipeline';
+import { zipPieces } from '../src/steps/export';
+import { inspect } from '../src/steps/inspect';
+import { openModel } from '../src/steps/open';
+import { openStore } from '../src/store';
+import { type Cancel, type CancelFlag, cancelToken } from './cancel';
+import { admit, enginesFor, reportOf } from './engines';
+import { openImages } from './images';
+import { type EngineChoice, type JobCallbacks, type JobResult, type JobSource, keepErrors } from './wire';
+
+keepErrors();
+let current: Cancel | null = null;
+/** Calibration and evaluation results by content hash; the page says it if they can't be kept. */
+const store = openStore(() => {});
+
+const cache = {
+  async get(id: string) {
+    return (await (await store).get('artifacts', id))?.value;
+  },
+  async put(id: string, value: unknown) {
+    await (await store).put([{ table: 'artifacts', record: { id, value, at: Date.now() } }]);
+  },
+};
+
+const table = {
+  async inspect(name: string, bytes: Uint8Array, external?: ReadonlyMap<string, Uint8Array>) {
+    return inspect(await openModel(name, bytes, external));
+  },
+
+  /** Runs a recipe to the end. Throws StudioError; 'cancelled' after `cancel` or a raised flag. */
+  async compress(recipe: Recipe, source: JobSource, choice: EngineChoice, flag: CancelFlag, on: Comlink.Remote<JobCallbacks>) {
+    const cancel = (current = cancelToken(flag));
+    const { name, model, external } = source;
+    const calibration = await openImages(source.calibration);
+    const evaluation = source.evaluation && (await openImages(source.evaluation));
+    const admitted = await admit(await enginesFor(choice), await openModel(name, model, external), calibration);
+    void on.engine(reportOf(admitted));
+    const { files, ...result } = await runRecipe(
+      recipe,
+      { name, model, external, calibration, evaluation },
+      { ...admitted, cancel, cache, progress: (p) => void on.progress(p), event: (e) => void on.event(e) },
+    );
+    const zip = new Blob(zipPieces(files) as BlobPart[], { type: 'application/zip' });
+    return { ...result, zip, files: [...files].map(([path, bytes]) => ({ path, bytes: bytes.length })) } satisfies JobResult;
+  },
+
+  cancel() {
+    current?.raise();
+  },
+};
+
+export type StepTable = typeof table;
+Comlink.expose(table);

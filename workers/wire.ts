@@ -1,0 +1,116 @@
+/** What page and workers say to each other: plain types, and errors that keep their code and hint. */
+import * as Comlink from 'comlink';
+import type { Detection } from '../src/models';
+import { type ErrorCode, StudioError } from '../src/numerics';
+import type { RunEvent, RunResult } from '../src/pipeline';
+import type { Progress } from '../src/steps';
+
+export type { Progress } from '../src/steps';
+export type { InspectReport, LayerReport } from '../src/steps/inspect';
+
+export interface SourceFile {
+  readonly path: string;
+  readonly file: Blob;
+}
+
+/** Where images come from; only names and handles cross to a worker, which decodes one image at a time. */
+export type ImageSource =
+  | { readonly kind: 'scenes'; readonly first: number; readonly count: number }
+  | { readonly kind: 'files'; readonly name: string; readonly files: readonly SourceFile[] };
+
+export interface JobSource {
+  readonly name: string;
+  readonly model: Uint8Array;
+  readonly external?: ReadonlyMap<string, Uint8Array>;
+  readonly calibration: ImageSource;
+  readonly evaluation: ImageSource | null;
+}
+
+export type EngineChoice = 'auto' | 'wasm' | 'webgpu';
+
+/** What computes, as the page's chip shows it. */
+export interface EngineReport {
+  readonly backend: 'wasm' | 'webgpu' | 'node';
+  readonly threads: number;
+  /** Sentences: why not more threads, why not the GPU. */
+  readonly notes: readonly string[];
+  readonly version: string;
+}
+
+export interface JobCallbacks {
+  progress(progress: Progress): void;
+  event(event: RunEvent): void;
+  engine(report: EngineReport): void;
+}
+
+/** A run's result without the bundle's bytes, which stay in a blob. */
+export type JobResult = Omit<RunResult, 'files'> & {
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  readonly zip: Blob;
+};
+
+export interface PreviewModel {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly external?: ReadonlyMap<string, Uint8Array>;
+  /** Id or label of a preprocessing preset; the family's own by default. */
+  readonly preprocess?: string;
+}
+
+export interface PreviewInfo extends EngineReport {
+  readonly classNames: readonly string[];
+  /** "BGR, 0–255, letterbox, image top-left"; '' for a network that takes no image. */
+  readonly preprocess: string;
+  /** False for a generic network: it runs, but there are no boxes to show. */
+  readonly detector: boolean;
+  /** Largest relative difference between WebGPU and WASM on a probe image; null where none was made. */
+  readonly parity: number | null;
+}
+
+export interface PreviewSide {
+  readonly detections: readonly Detection[];
+  readonly ms: { readonly preprocess: number; readonly inference: number; readonly decode: number };
+}
+
+export type FrameRequest = { readonly bitmap: ImageBitmap } | { readonly scene: number } | { readonly image: number };
+
+export interface PreviewFrame {
+  /** What was computed on, for drawing; the receiver closes it. */
+  readonly bitmap: ImageBitmap;
+  readonly width: number;
+  readonly height: number;
+  readonly a: PreviewSide | null;
+  readonly b: PreviewSide | null;
+}
+
+export interface ImagesInfo {
+  readonly name: string;
+  readonly fileNames: readonly string[];
+  readonly labelled: boolean;
+  readonly notes: readonly string[];
+}
+
+export interface ProbeAdvice {
+  readonly note: string;
+  /** Label of the preset that works; null when none does. */
+  readonly preset: string | null;
+}
+
+/** Makes errors cross with what a user needs; call once on either side, before anything is exposed or wrapped. */
+export function keepErrors(): void {
+  const usual = Comlink.transferHandlers.get('throw')!;
+  Comlink.transferHandlers.set('throw', {
+    canHandle: usual.canHandle as (value: unknown) => value is unknown,
+    serialize(thrown) {
+      const { value } = thrown as { value: unknown };
+      const known = value instanceof StudioError;
+      const message = value instanceof Error ? value.message : String(value);
+      const hint = known ? value.hint : 'Try again; if it comes back, please report it with the model.';
+      return [{ code: known ? value.code : 'runtime', message, hint, stack: value instanceof Error ? value.stack : undefined }, []];
+    },
+    deserialize(plain): never {
+      const { code, message, hint, stack } = plain as { code: ErrorCode; message: string; hint: string; stack?: string };
+      throw Object.assign(new StudioError(code, message, hint), stack ? { stack } : {});
+    },
+  });
+}
