@@ -20,8 +20,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['pipeline', 'store', 'data', 'runtime'],
 };
 
-/** Public entries of a room besides its index: they bind it to one platform. */
-const ENTRIES = new Set(['index', 'node', 'web']);
+/** Public entries: the index, its bindings to one platform, and a step's declaration (eager, where its code is lazy). */
+const ENTRIES = new Set(['index', 'node', 'web', 'meta']);
 
 function sources(folder: string): string[] {
   return readdirSync(folder).flatMap((name) => {

@@ -1,16 +1,13 @@
 /** The recipe (what to do) and the run (what came of it), as the page, the CLI and the store share them. */
+import type { CancelToken, Detection, DetectionMetrics, Engine, ImageSet, OptionValues, Progress, RangesArtifact, StepId, TensorQuant } from '../steps';
 
-import type { ImageSet } from '../data';
-import type { Detection } from '../models';
-import type { Engine } from '../runtime';
-import type { CancelToken, DetectionMetrics, Progress, RangesArtifact, StepId } from '../steps';
 
 export interface RecipeStep {
   readonly step: Exclude<StepId, 'open' | 'inspect'>;
   /** Switched-off steps stay in the recipe. */
   readonly enabled: boolean;
   /** Only keys that the step's meta declares; missing ones take their default. */
-  readonly options: Readonly<Record<string, number | string | boolean>>;
+  readonly options: OptionValues;
 }
 
 /** recipe.json. Replayed by `npm run bonsai -- run recipe.json`. */
@@ -19,6 +16,8 @@ export interface Recipe {
   readonly name: string;
   readonly seed: number;
   readonly device: string;
+  /** How images become the input: 'auto' (the family's, probed on calibration images) or a preset's name. */
+  readonly preprocess: string;
   readonly steps: readonly RecipeStep[];
   /** Recorded by a run: hashes and engine, so that a replay can be compared. Ignored on input. */
   readonly record?: Readonly<Record<string, unknown>>;
@@ -39,8 +38,15 @@ export interface RunEnvironment {
   readonly gpu: Engine | null;
   readonly cancel: CancelToken;
   progress(p: Progress): void;
+  /** Keeps artifacts by hash, so that going back to earlier options is instant. */
+  readonly cache?: ArtifactCache;
   /** Called as soon as something can be shown. */
   event?(e: RunEvent): void;
+}
+
+export interface ArtifactCache {
+  get(hash: string): Promise<unknown>;
+  put(hash: string, artifact: unknown): Promise<void>;
 }
 
 export type RunEvent =
@@ -66,13 +72,14 @@ export interface RunResult {
   readonly recipe: Recipe;
   readonly rows: readonly ResultRow[];
   readonly seconds: Readonly<Record<string, number>>;
-  /** Serialized models: the original, the compressed float and (if quantized) the QDQ model. */
-  readonly original: Uint8Array;
-  readonly compressed: Uint8Array;
-  readonly quantized: Uint8Array | null;
-  /** Bundle files by path; null when export is switched off. */
-  readonly bundle: ReadonlyMap<string, Uint8Array> | null;
+  /** Serialized: the prepared original, the compressed float network and (if quantized) the QDQ network. */
+  readonly models: { readonly original: Uint8Array; readonly compressed: Uint8Array; readonly quantized: Uint8Array | null };
+  /** Bundle files by path; without the export step only the models and recipe.json. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly quant: readonly TensorQuant[];
   readonly ranges: RangesArtifact | null;
+  /** What the run preprocessed with, and whether that was the family's assumption or the probe's proposal. */
+  readonly preprocess: { readonly name: string; readonly proposed: boolean };
   /** Per-layer error of the quantized model where measured: node name to SQNR in dB. */
   readonly layerError: Readonly<Record<string, number>>;
   readonly notes: readonly string[];

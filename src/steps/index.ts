@@ -1,4 +1,8 @@
 /** The steps of the main job. May import every room above, never each other. */
-
+export type { ImageSet } from '../data';
+export type { Detection, DetectorSpec, Preprocess } from '../models';
+export type { Model } from '../onnx';
+export type { Engine } from '../runtime';
+export { canonicalJson, type OptionValues, resolveOptions, stepHash, timer } from './common';
 export type * from './meta';
 export type * from './types';

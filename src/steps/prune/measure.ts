@@ -14,6 +14,9 @@ import type { Pricing } from './plan';
 import { find, type Labels } from './space';
 import type { Trace } from './trace';
 
+/** Channel sizes take one run an image, prices hundreds: sizes are measured on so many times more images. */
+const SIZES_PER_PRICE = 5;
+
 interface Gate {
   readonly input: string;
   readonly value: string;
@@ -74,15 +77,20 @@ function gateTensor({ dims, labels }: Gate, open: (atom: number) => boolean): Ru
   return { dtype: 'float32', dims, data: Float32Array.from(labels, (atom) => (open(atom) ? 1 : 0)) };
 }
 
+/** At most `count` of the items, evenly spread. */
+function spread<T>(items: readonly T[], count: number): T[] {
+  const taken = Math.min(count, items.length);
+  return Array.from({ length: taken }, (_, i) => items[Math.floor((i * items.length) / taken)]!);
+}
+
 /** Evenly spread images as input tensors; images that can't be decoded are passed over. */
 async function loadInputs(model: Model, spec: DetectorSpec | null, images: ImageSet, count: number): Promise<RunTensor[]> {
   const how = spec?.preprocess ?? defaultPreprocess(model);
   if (!how) return [];
   const inputs: RunTensor[] = [];
-  const total = images.entries.length;
-  for (let i = 0; i < Math.min(count, total); i++) {
+  for (const index of spread([...images.entries.keys()], count)) {
     try {
-      const { input } = preprocess(await images.load(Math.floor((i * total) / Math.min(count, total))), how);
+      const { input } = preprocess(await images.load(index), how);
       inputs.push({ dtype: how.dtype, dims: inputDims(how), data: input });
     } catch (error) {
       if (!(error instanceof StudioError && error.code === 'bad-data')) throw error;
@@ -132,7 +140,7 @@ export async function measureOn(
   count: number,
   ctx: StepContext,
 ): Promise<Measurement | null> {
-  const inputs = await loadInputs(withSizes(trace.model), spec, images, count);
+  const inputs = await loadInputs(withSizes(trace.model), spec, images, SIZES_PER_PRICE * count);
   if (inputs.length === 0) return null;
   const { model, gates } = gatedModel(trace);
   const outputs = trace.model.graph.outputs.map(({ name }) => name);
@@ -142,17 +150,21 @@ export async function measureOn(
     const input = trace.model.graph.inputs[0]!.name;
     const feeds = inputs.map((tensor): Tensors => ({ ...open, [input]: tensor }));
     const { errors, sizes } = await describe(session, feeds, gates, outputs, spec, ctx);
+    const priced = spread(
+      feeds.map((_, i) => i),
+      count,
+    );
     const errorWithout = async (gone: ReadonlySet<number>): Promise<number> => {
       const shut = (atom: number): boolean => gone.has(find(trace.space, atom));
       const closed = gates
         .filter(({ labels }) => labels.some(shut))
         .map((gate) => [gate.input, gateTensor(gate, (atom) => !shut(atom))] as const);
       let total = 0;
-      for (let i = 0; i < feeds.length; i++) {
+      for (const i of priced) {
         ctx.cancel.throwIfAborted();
         total += errors[i]!(await session.run({ ...feeds[i]!, ...Object.fromEntries(closed) }, outputs));
       }
-      return total / feeds.length;
+      return total / priced.length;
     };
     const pricing = createPricing(errorWithout);
     return { pricing, sizes, release: () => session.release() };

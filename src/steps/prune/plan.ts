@@ -165,7 +165,7 @@ export async function planRemoval(
   /** The cheapest step of this list per MAC. Measured costs that are out of date are measured again before they win. */
   const cheapest = async (steps: readonly Saving[]): Promise<Saving> => {
     for (const step of steps) if (!remembered(step)) await fresh(step);
-    const price = (step: Saving): number => Math.max(remembered(step)!.cost, Number.MIN_VALUE) / step.saved;
+    const price = (step: Saving): number => remembered(step)!.cost / step.saved;
     for (let tries = 0; ; tries++) {
       const best = steps.reduce((a, b) => (price(b) < price(a) ? b : a));
       if (!pricing || remembered(best)!.version === version || tries === MOST_UPDATES) return best;

@@ -1,0 +1,83 @@
+/** `npm run bonsai -- <command>`: the studio's core without a screen. Results on stdout, progress on stderr. */
+import { parseArgs } from 'node:util';
+import { describeError, StudioError } from '../numerics';
+import { evaluateCommand, inspectCommand, presetsCommand, runCommand } from './commands';
+import { showProgress } from './progress';
+
+const USAGE = `Usage: npm run -s bonsai -- <command> [options]
+
+  inspect MODEL                       parameters, MACs, family and layers of an ONNX model
+  evaluate MODEL --coco DIR           COCO mAP; DIR holds instances.json and images/
+  run RECIPE --model MODEL --calib DIR [--coco DIR] --out DIR
+                                      replay a recipe (a JSON file or a preset) and write the bundle
+  presets                             the shipped recipes
+
+Options
+  --json            the last line on stdout is one JSON object
+  --limit N         use the first N images of --coco
+  --threads N       threads of ONNX Runtime (default: all cores, at most 4)
+  --preprocess P    auto (default) or a preset of the studio, e.g. bgr-255/letterbox-corner
+  --help`;
+
+const OPTIONS = {
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+  coco: { type: 'string' },
+  calib: { type: 'string' },
+  model: { type: 'string' },
+  out: { type: 'string' },
+  limit: { type: 'string' },
+  threads: { type: 'string' },
+  preprocess: { type: 'string', default: 'auto' },
+} as const;
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new StudioError('bad-option', describeError(error).split('. ')[0]!.replace(/\.?$/, '.'), 'See --help.');
+  }
+}
+
+function count(text: string | undefined, flag: string): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new StudioError('bad-option', `${flag} is "${text}".`, 'It must be a whole number from 1.');
+  return value;
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const { values, positionals } = parse(argv);
+  const [command, subject, ...more] = positionals;
+  if (values.help || !command) {
+    console.log(USAGE);
+    return;
+  }
+  if (more.length) throw new StudioError('bad-option', `"${more[0]}" is one argument too many.`, 'See --help.');
+  const common = { limit: count(values.limit, '--limit'), threads: count(values.threads, '--threads'), preprocess: values.preprocess };
+  const progress = showProgress(process.stderr);
+  const result = await (async () => {
+    switch (command) {
+      case 'inspect':
+        return inspectCommand({ model: subject });
+      case 'evaluate':
+        return evaluateCommand({ model: subject, coco: values.coco, ...common }, progress);
+      case 'run':
+        return runCommand({ recipe: subject, model: values.model, calib: values.calib, coco: values.coco, out: values.out, ...common }, progress);
+      case 'presets':
+        return presetsCommand();
+      default:
+        throw new StudioError('bad-option', `There is no command "${command}".`, 'Commands are: inspect, evaluate, run, presets.');
+    }
+  })();
+  progress.end();
+  console.log(values.json ? JSON.stringify(result.json) : result.text);
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  console.error(describeError(error));
+  if (!(error instanceof StudioError) && process.env.BONSAI_DEBUG) console.error(error);
+  process.exitCode = error instanceof StudioError && error.code !== 'runtime' ? 2 : 1;
+}

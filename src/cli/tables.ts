@@ -1,0 +1,33 @@
+import type { InspectReport, ResultRow } from '../pipeline';
+
+function columns(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) => row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ').trimEnd()).join('\n');
+}
+
+const whole = (n: number) => n.toLocaleString('en-US');
+const percent = (value: number | null | undefined) => (value === null || value === undefined ? 'n/a' : value.toFixed(2));
+
+export function layerTable(report: InspectReport): string {
+  const head = [
+    `${report.name}: ${report.family}, opset ${report.opset}, ${whole(report.parameters)} parameters, ${(report.macs / 1e6).toFixed(1)} MMACs`,
+    ...report.notes,
+  ];
+  const rows = report.layers.map((l) => [l.name, l.op, l.shape?.map((d) => d ?? '?').join('×') ?? '?', whole(l.parameters), whole(l.macs)]);
+  return `${head.join('\n')}\n\n${columns([['layer', 'op', 'shape', 'parameters', 'MACs'], ...rows])}`;
+}
+
+export function resultTable(rows: readonly ResultRow[]): string {
+  const line = (row: ResultRow) => [
+    row.model,
+    row.environment,
+    whole(row.parameters),
+    `${(row.weightBytes / 1e6).toFixed(2)} MB`,
+    `${(row.macs / 1e6).toFixed(1)} M`,
+    percent(row.metrics?.mAP),
+    percent(row.metrics?.AP50),
+    row.metrics?.sqnr === null || row.metrics?.sqnr === undefined ? '–' : `${row.metrics.sqnr.toFixed(1)} dB`,
+    String(row.metrics?.images ?? 0),
+  ];
+  return columns([['model', 'environment', 'parameters', 'weights', 'MACs', 'mAP', 'AP50', 'SQNR', 'images'], ...rows.map(line)]);
+}

@@ -1,0 +1,236 @@
+import type {
+  Detection,
+  DetectorSpec,
+  ImageSet,
+  MetricsArtifact,
+  Model,
+  ModelArtifact,
+  QuantArtifact,
+  RangesArtifact,
+  StepContext,
+  StepId,
+} from '../steps';
+import { stepHash } from '../steps';
+import { choosePreprocess } from './preprocess';
+import { stepOf } from './recipe';
+import { STEP_META } from './table';
+import type { ArtifactCache, Recipe, ResultRow, RunEnvironment, RunInput, RunResult } from './types';
+
+/** Images whose detections stay with a result row as examples. */
+const SAMPLES = 4;
+
+interface Evaluated {
+  readonly artifact: MetricsArtifact;
+  readonly detections: readonly (readonly Detection[])[];
+}
+
+interface Target {
+  readonly model: Model;
+  readonly hash: string;
+  readonly spec: DetectorSpec | null;
+  readonly environment: 'FP32' | 'INT8, simulated';
+}
+
+async function cached<T>(cache: ArtifactCache | undefined, key: string, make: () => Promise<T>): Promise<T> {
+  const found = await cache?.get(key);
+  if (found !== undefined) return found as T;
+  const made = await make();
+  await cache?.put(key, made);
+  return made;
+}
+
+/** Runs the steps of a recipe, times them, and tells the caller as soon as something can be shown. */
+class Run {
+  readonly seconds: Record<string, number> = {};
+  readonly rows: ResultRow[] = [];
+  readonly notes: string[] = [];
+  readonly ctx: StepContext;
+
+  constructor(
+    readonly recipe: Recipe,
+    readonly input: RunInput,
+    readonly env: RunEnvironment,
+  ) {
+    const { cancel, engine, gpu } = env;
+    this.ctx = { cancel, engine, gpu, seed: recipe.seed, progress: (p) => env.progress(p) };
+  }
+
+  async step<T>(step: StepId, work: () => Promise<T>): Promise<T> {
+    this.env.cancel.throwIfAborted();
+    this.env.event?.({ type: 'step', step, state: 'started' });
+    const start = performance.now();
+    const result = await work();
+    const seconds = (performance.now() - start) / 1000;
+    this.seconds[step] = (this.seconds[step] ?? 0) + seconds;
+    this.env.event?.({ type: 'step', step, state: 'done', seconds });
+    return result;
+  }
+
+  options(id: 'prune' | 'calibrate' | 'quantize' | 'evaluate' | 'export') {
+    return stepOf(this.recipe, id).options;
+  }
+
+  enabled(id: 'prune' | 'calibrate' | 'quantize' | 'evaluate' | 'export'): boolean {
+    return stepOf(this.recipe, id).enabled;
+  }
+
+  calibrate(artifact: ModelArtifact): Promise<RangesArtifact> {
+    return this.step('calibrate', async () => {
+      const { calibrate } = await import('../steps/calibrate');
+      const { calibration } = this.input;
+      const inputs = [artifact.hash, JSON.stringify(artifact.spec?.preprocess ?? null), imagesKey(calibration), engineKey(this.env)];
+      const key = await stepHash(STEP_META.calibrate, inputs, this.options('calibrate'));
+      return cached(this.env.cache, key, () => calibrate(artifact, calibration, this.options('calibrate'), this.ctx));
+    });
+  }
+
+  prune(artifact: ModelArtifact, ranges: RangesArtifact | null): Promise<ModelArtifact> {
+    return this.step('prune', async () => {
+      const { prune } = await import('../steps/prune');
+      const { artifact: pruned, report } = await prune(artifact, this.options('prune'), this.ctx, ranges);
+      this.notes.push(...report.notes);
+      return { ...pruned, spec: pruned.spec && artifact.spec ? { ...pruned.spec, preprocess: artifact.spec.preprocess } : pruned.spec };
+    });
+  }
+
+  quantize(artifact: ModelArtifact, ranges: RangesArtifact): Promise<QuantArtifact> {
+    return this.step('quantize', async () => {
+      const { quantize } = await import('../steps/quantize');
+      const quant = await quantize(artifact, ranges, this.options('quantize'), this.ctx);
+      this.notes.push(...quant.notes);
+      return quant;
+    });
+  }
+
+  evaluate(target: Target, reference: Evaluated | null, referenceModel: Model): Promise<Evaluated> {
+    return this.step('evaluate', async () => {
+      const { evaluate } = await import('../steps/evaluate');
+      const images = this.input.evaluation ?? this.input.calibration;
+      const inputs = [target.hash, JSON.stringify(target.spec?.preprocess ?? null), imagesKey(images), this.env.engine.version];
+      if (reference) inputs.push(reference.artifact.modelHash);
+      const key = await stepHash(STEP_META.evaluate, inputs, this.options('evaluate'));
+      return cached(this.env.cache, key, () =>
+        evaluate(target, images, this.options('evaluate'), this.ctx, { model: referenceModel, detections: reference?.detections ?? null }),
+      );
+    });
+  }
+
+  async addRow(id: ResultRow['id'], target: Target, evaluated: Evaluated | null, name: string): Promise<ResultRow> {
+    const { analyzeModel, weightBytes } = await import('../steps/inspect');
+    const { parameters, macs } = analyzeModel(target.model);
+    const row: ResultRow = {
+      id,
+      model: name,
+      environment: target.environment,
+      parameters,
+      macs,
+      weightBytes: weightBytes(target.model),
+      metrics: evaluated?.artifact.metrics ?? null,
+      samples: (evaluated?.detections ?? []).slice(0, SAMPLES).map((detections, image) => ({ image, detections })),
+    };
+    this.rows.push(row);
+    this.env.event?.({ type: 'row', row });
+    return row;
+  }
+}
+
+function imagesKey(images: ImageSet): string {
+  return `${images.name}:${images.entries.map((entry) => `${entry.id}/${entry.fileName}/${entry.truths.length}`).join(',')}`;
+}
+
+function engineKey(env: RunEnvironment): string {
+  return (env.gpu ?? env.engine).version;
+}
+
+/**
+ * Replays a recipe: open → evaluate FP32 → prune → calibrate → quantize → evaluate → export. Steps that are switched
+ * off are left out. Deterministic for equal inputs, recipe and CPU engine.
+ * @throws StudioError with one sentence for the user; 'cancelled' once `env.cancel` says so
+ */
+export async function runRecipe(recipe: Recipe, input: RunInput, env: RunEnvironment): Promise<RunResult> {
+  const run = new Run(recipe, input, env);
+  const { openModel, serialized } = await import('../steps/open');
+  const opened = await run.step('open', () => openModel(input.name, input.model, input.external));
+  run.notes.push(...opened.model.notes);
+  const { artifact: original, choice } = await choosePreprocess(opened, input.calibration, recipe.preprocess, run.ctx);
+  if (choice.note) run.notes.push(choice.note);
+
+  const judged = run.enabled('evaluate');
+  const float: Target = { ...original, environment: 'FP32' };
+  const baseline = judged ? await run.evaluate(float, null, original.model) : null;
+  await run.addRow('fp32', float, baseline, original.name);
+
+  const compressed = run.enabled('prune') ? await pruned(run, original, baseline) : original;
+  const quant = run.enabled('quantize') ? await quantized(run, compressed, original, baseline) : null;
+
+  const layerError: Record<string, number> = {};
+  if (quant) Object.assign(layerError, await measureLayers(run, compressed, quant.artifact));
+
+  const finished: Recipe = {
+    ...recipe,
+    record: { model: original.name, modelHash: original.hash, engine: env.engine.version, preprocess: choice.name, images: input.calibration.entries.length },
+  };
+  const models = {
+    original: serialized(original.model),
+    compressed: serialized(compressed.model),
+    quantized: quant ? serialized(quant.artifact.model) : null,
+  };
+  const files = await bundle(run, finished, compressed, quant?.artifact ?? null, models);
+  run.notes.push(...input.calibration.notes, ...(input.evaluation?.notes ?? []));
+  return {
+    recipe: finished,
+    rows: run.rows,
+    seconds: run.seconds,
+    models,
+    files,
+    quant: quant?.artifact.plan ?? [],
+    ranges: quant?.ranges ?? null,
+    preprocess: { name: choice.name, proposed: choice.proposed },
+    layerError,
+    notes: [...new Set(run.notes)],
+  };
+}
+
+async function pruned(run: Run, original: ModelArtifact, baseline: Evaluated | null): Promise<ModelArtifact> {
+  const needsRanges = run.options('prune').importance === 'activation' && run.options('prune').method !== 'unstructured';
+  const result = await run.prune(original, needsRanges ? await run.calibrate(original) : null);
+  const target: Target = { ...result, environment: 'FP32' };
+  const evaluated = baseline ? await run.evaluate(target, baseline, original.model) : null;
+  await run.addRow('pruned', target, evaluated, `${original.name}, pruned`);
+  return result;
+}
+
+async function quantized(run: Run, compressed: ModelArtifact, original: ModelArtifact, baseline: Evaluated | null) {
+  const ranges = await run.calibrate(compressed);
+  run.env.event?.({ type: 'ranges', ranges });
+  const artifact = await run.quantize(compressed, ranges);
+  const target: Target = { ...artifact, environment: 'INT8, simulated' };
+  const evaluated = baseline ? await run.evaluate(target, baseline, original.model) : null;
+  const suffix = compressed === original ? 'INT8' : 'pruned, INT8';
+  await run.addRow('int8', target, evaluated, `${original.name}, ${suffix}`);
+  return { artifact, ranges };
+}
+
+async function measureLayers(run: Run, float: ModelArtifact, quant: QuantArtifact): Promise<Readonly<Record<string, number>>> {
+  const { layerSqnr } = await import('../steps/quantize');
+  return run.step('quantize', () => layerSqnr(float, quant, run.input.calibration, run.ctx));
+}
+
+async function bundle(
+  run: Run,
+  recipe: Recipe,
+  float: ModelArtifact,
+  quant: QuantArtifact | null,
+  models: RunResult['models'],
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  if (!run.enabled('export')) {
+    const files = new Map([['model.onnx', models.compressed]]);
+    if (models.quantized) files.set('model.qdq.onnx', models.quantized);
+    return files.set('recipe.json', new TextEncoder().encode(`${JSON.stringify(recipe, null, 2)}\n`));
+  }
+  return run.step('export', async () => {
+    const { exportBundle } = await import('../steps/export');
+    const input = { float, quant, calibration: run.input.calibration, rows: run.rows, recipe, device: recipe.device };
+    return (await exportBundle(input, run.options('export'), run.ctx)).files;
+  });
+}
