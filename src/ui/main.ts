@@ -1,0 +1,4 @@
+import './theme.css';
+import { startStudio } from '.';
+
+startStudio(document.getElementById('app')!);
