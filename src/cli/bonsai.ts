@@ -42,7 +42,8 @@ function parse(argv: readonly string[]) {
 function count(text: string | undefined, flag: string): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new StudioError('bad-option', `${flag} is "${text}".`, 'It must be a whole number from 1.');
+  if (!Number.isInteger(value) || value < 1)
+    throw new StudioError('bad-option', `${flag} is "${text}".`, 'It must be a whole number from 1.');
   return value;
 }
 
@@ -63,7 +64,10 @@ async function main(argv: readonly string[]): Promise<void> {
       case 'evaluate':
         return evaluateCommand({ model: subject, coco: values.coco, ...common }, progress);
       case 'run':
-        return runCommand({ recipe: subject, model: values.model, calib: values.calib, coco: values.coco, out: values.out, ...common }, progress);
+        return runCommand(
+          { recipe: subject, model: values.model, calib: values.calib, coco: values.coco, out: values.out, ...common },
+          progress,
+        );
       case 'presets':
         return presetsCommand();
       default:

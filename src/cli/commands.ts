@@ -2,13 +2,12 @@ import { existsSync } from 'node:fs';
 import { openImageDir } from '../data/node';
 import { StudioError } from '../numerics';
 import {
+  evaluateModel,
+  inspectModel,
+  PRESETS,
+  parseRecipe,
   type Recipe,
   type ResultRow,
-  evaluateModel,
-  inspect,
-  openModel,
-  parseRecipe,
-  PRESETS,
   type RunEnvironment,
   runRecipe,
   takeFirst,
@@ -31,7 +30,7 @@ interface Common {
 
 export async function inspectCommand(args: { model?: string }): Promise<CommandResult> {
   const file = readModelFile(args.model, 'Usage: inspect MODEL [--json]');
-  const report = inspect(await openModel(file.name, file.bytes, file.external));
+  const report = await inspectModel(file.name, file.bytes, file.external);
   return { json: report, text: layerTable(report) };
 }
 
@@ -68,8 +67,7 @@ export async function evaluateCommand(args: Common & { model?: string; coco?: st
   if (!args.coco) throw new StudioError('bad-option', 'No images were given.', 'Usage: evaluate MODEL --coco DIR [--json]');
   const images = takeFirst(await openImageDir(args.coco), args.limit);
   return withEngine(args.threads, progress, async (env) => {
-    const artifact = await openModel(file.name, file.bytes, file.external);
-    const { metrics, preprocess, engine } = await evaluateModel(artifact, images, args.preprocess, env);
+    const { metrics, preprocess, engine } = await evaluateModel(file, images, args.preprocess, env);
     for (const note of [...metrics.notes, ...images.notes]) progress.note(note);
     const json = { ...metrics, preprocess, engine };
     return { json, text: JSON.stringify(json, null, 2) };

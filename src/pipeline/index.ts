@@ -1,2 +1,24 @@
-/** Recipes, presets and the run that composes the steps. May import steps, store and the rooms below. */
+/** Recipes, presets and the run that composes the steps. May import steps, store and numerics. */
+export type {
+  CancelToken,
+  Detection,
+  DetectionMetrics,
+  DetectorSpec,
+  ImageSet,
+  InspectReport,
+  LayerReport,
+  ModelArtifact,
+  OptionMeta,
+  OptionValues,
+  Progress,
+  RangesArtifact,
+  StepId,
+  StepMeta,
+  TensorQuant,
+  TensorStats,
+} from '../steps';
+export { evaluateModel, type ModelEvaluation, takeFirst } from './evaluate';
+export { PRESETS, parseRecipe, stepOf } from './recipe';
+export { inspectModel, runRecipe } from './run';
+export { STEP_META } from './table';
 export type * from './types';

@@ -27,7 +27,8 @@ export function parseRecipe(json: unknown): Recipe {
   if (!json || typeof json !== 'object' || Array.isArray(json))
     throw bad('The recipe is not a JSON object.', 'Export one from the studio, or start from a preset.');
   const recipe = json as Partial<Recipe>;
-  if (recipe.bonsai !== 1) throw bad(`The recipe's version is ${JSON.stringify(recipe.bonsai)}.`, 'This studio reads recipes with "bonsai": 1.');
+  if (recipe.bonsai !== 1)
+    throw bad(`The recipe's version is ${JSON.stringify(recipe.bonsai)}.`, 'This studio reads recipes with "bonsai": 1.');
   if (!Array.isArray(recipe.steps)) throw bad('The recipe has no list of steps.', 'Give it "steps": [{"step": "quantize", …}].');
   const given = recipe.steps.map(checkStep);
   const twice = given.find((step, i) => given.findIndex((other) => other.step === step.step) !== i);
@@ -35,7 +36,8 @@ export function parseRecipe(json: unknown): Recipe {
   const seed = recipe.seed ?? 1;
   if (!Number.isInteger(seed)) throw bad(`The recipe's seed is ${JSON.stringify(seed)}.`, 'It must be a whole number.');
   for (const key of ['name', 'device', 'preprocess'] as const)
-    if (recipe[key] !== undefined && typeof recipe[key] !== 'string') throw bad(`The recipe's "${key}" is not text.`, 'Write it in quotes.');
+    if (recipe[key] !== undefined && typeof recipe[key] !== 'string')
+      throw bad(`The recipe's "${key}" is not text.`, 'Write it in quotes.');
   return {
     bonsai: 1,
     name: recipe.name ?? 'recipe',

@@ -2,6 +2,7 @@ import type {
   Detection,
   DetectorSpec,
   ImageSet,
+  InspectReport,
   MetricsArtifact,
   Model,
   ModelArtifact,
@@ -11,7 +12,6 @@ import type {
   StepId,
 } from '../steps';
 import { stepHash } from '../steps';
-import { choosePreprocess } from './preprocess';
 import { stepOf } from './recipe';
 import { STEP_META } from './table';
 import type { ArtifactCache, Recipe, ResultRow, RunEnvironment, RunInput, RunResult } from './types';
@@ -87,7 +87,7 @@ class Run {
   prune(artifact: ModelArtifact, ranges: RangesArtifact | null): Promise<ModelArtifact> {
     return this.step('prune', async () => {
       const { prune } = await import('../steps/prune');
-      const { artifact: pruned, report } = await prune(artifact, this.options('prune'), this.ctx, ranges);
+      const { artifact: pruned, report } = await prune(artifact, this.options('prune'), this.ctx, ranges, this.input.calibration);
       this.notes.push(...report.notes);
       return { ...pruned, spec: pruned.spec && artifact.spec ? { ...pruned.spec, preprocess: artifact.spec.preprocess } : pruned.spec };
     });
@@ -149,7 +149,7 @@ function engineKey(env: RunEnvironment): string {
  */
 export async function runRecipe(recipe: Recipe, input: RunInput, env: RunEnvironment): Promise<RunResult> {
   const run = new Run(recipe, input, env);
-  const { openModel, serialized } = await import('../steps/open');
+  const { choosePreprocess, openModel, serialized } = await import('../steps/open');
   const opened = await run.step('open', () => openModel(input.name, input.model, input.external));
   run.notes.push(...opened.model.notes);
   const { artifact: original, choice } = await choosePreprocess(opened, input.calibration, recipe.preprocess, run.ctx);
@@ -168,7 +168,13 @@ export async function runRecipe(recipe: Recipe, input: RunInput, env: RunEnviron
 
   const finished: Recipe = {
     ...recipe,
-    record: { model: original.name, modelHash: original.hash, engine: env.engine.version, preprocess: choice.name, images: input.calibration.entries.length },
+    record: {
+      model: original.name,
+      modelHash: original.hash,
+      engine: env.engine.version,
+      preprocess: choice.name,
+      images: input.calibration.entries.length,
+    },
   };
   const models = {
     original: serialized(original.model),
@@ -233,4 +239,11 @@ async function bundle(
     const input = { float, quant, calibration: run.input.calibration, rows: run.rows, recipe, device: recipe.device };
     return (await exportBundle(input, run.options('export'), run.ctx)).files;
   });
+}
+
+/** Opens and inspects a model. Throws as {@link runRecipe} does. */
+export async function inspectModel(name: string, bytes: Uint8Array, external?: ReadonlyMap<string, Uint8Array>): Promise<InspectReport> {
+  const { openModel } = await import('../steps/open');
+  const { inspect } = await import('../steps/inspect');
+  return inspect(await openModel(name, bytes, external));
 }

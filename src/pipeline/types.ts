@@ -1,6 +1,16 @@
 /** The recipe (what to do) and the run (what came of it), as the page, the CLI and the store share them. */
-import type { CancelToken, Detection, DetectionMetrics, Engine, ImageSet, OptionValues, Progress, RangesArtifact, StepId, TensorQuant } from '../steps';
-
+import type {
+  CancelToken,
+  Detection,
+  DetectionMetrics,
+  Engine,
+  ImageSet,
+  OptionValues,
+  Progress,
+  RangesArtifact,
+  StepId,
+  TensorQuant,
+} from '../steps';
 
 export interface RecipeStep {
   readonly step: Exclude<StepId, 'open' | 'inspect'>;

@@ -4,5 +4,6 @@ export type { Detection, DetectorSpec, Preprocess } from '../models';
 export type { Model } from '../onnx';
 export type { Engine } from '../runtime';
 export { canonicalJson, type OptionValues, resolveOptions, stepHash, timer } from './common';
+export type { InspectReport, LayerReport, ValueReport } from './inspect';
 export type * from './meta';
 export type * from './types';

@@ -1,6 +1,6 @@
 /** Inspect: what a network is made of. May import the rooms below steps. */
 import { FAMILIES } from '../../models';
-import { analyze, type Dim } from '../../onnx';
+import { type Analysis, analyze, type Dim, type Model } from '../../onnx';
 import type { ModelArtifact } from '../types';
 
 export { inspectMeta } from './meta';
@@ -77,4 +77,16 @@ export function inspect(artifact: ModelArtifact): InspectReport {
     operators: Object.fromEntries([...counts].sort((a, b) => b[1] - a[1])),
     notes: model.notes,
   };
+}
+
+/** Parameters and MACs of a model, float or QDQ. */
+export function analyzeModel(model: Model): Analysis {
+  return analyze(model);
+}
+
+/** Bytes of the constants as stored: 4 a float32 weight, 1 an int8 one, scales and zero points included. */
+export function weightBytes(model: Model): number {
+  let bytes = 0;
+  for (const { data } of model.graph.initializers.values()) if (ArrayBuffer.isView(data)) bytes += data.byteLength;
+  return bytes;
 }

@@ -14,6 +14,7 @@ import {
 import type { ModelArtifact } from '../types';
 
 export { openMeta } from './meta';
+export { choosePreprocess, type PreprocessChoice } from './probe';
 
 /** Same function, simpler graph: what every later step assumes. */
 export function prepareModel(model: Model): Model {
@@ -33,4 +34,9 @@ export async function openModel(name: string, bytes: Uint8Array, external?: Read
 /** Wraps a model: hash of its serialized form, family. */
 export async function toArtifact(name: string, model: Model): Promise<ModelArtifact> {
   return { kind: 'model', hash: await hashModel(serializeModel(model)), name, model, spec: matchFamily(model) };
+}
+
+/** The bytes of a model as they are written to a file. */
+export function serialized(model: Model): Uint8Array {
+  return serializeModel(model);
 }
