@@ -1,2 +1,2 @@
-/** The page: components, state, preview. May import pipeline, onnx, models and store; heavy work is in the workers. */
-export { startStudio } from './start';
+/** The page: panels, preview, state. May import pipeline, onnx, models, store, and the workers through bridge.ts. */
+export { mountStudio } from './mount';

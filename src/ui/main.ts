@@ -1,4 +1,8 @@
 import './theme.css';
-import { startStudio } from '.';
+import { mountStudio } from './mount';
+import { registerServiceWorker } from './register-sw';
 
-startStudio(document.getElementById('app')!);
+mountStudio(document.getElementById('app')!);
+void registerServiceWorker(() => {
+  document.documentElement.dataset.offline = 'ready';
+});

@@ -1,162 +1,138 @@
-import type { EngineChoice, FrameRequest, ImageSource, ImagesInfo, PreviewFrame, PreviewInfo, PreviewModel } from '../../../workers/wire';
-import { StudioError } from '../../numerics';
+import type { EngineChoice, FrameRequest, ImagesInfo, PreviewFrame, PreviewInfo, PreviewModel } from '../../../workers/wire';
 import { PreviewWorker } from '../bridge';
-import { type Camera, cameraError, openCamera } from './camera';
+import { type CameraTrouble, openCamera } from '../preview/camera';
+import type { Alerts } from './alerts.svelte';
 
-export type SourceName = 'scenes' | 'images' | 'camera';
-/** How long a scene or picture stays when playing. */
-const STILL_MS = 1600;
-/** First scene shown: held out from training, like all above half a million. */
-export const FIRST_SCENE = 500_000;
+export type Source = 'scenes' | 'images' | 'webcam';
+export type Mode = 'split' | 'side' | 'original' | 'compressed';
 
-/** The picture in sight, and what both networks find in it. */
-export class Preview {
-  readonly worker = new PreviewWorker();
+/** First seed of the scenes on show: none of them was trained on. */
+const FIRST_SCENE = 500_000;
+const SCENES = 400;
+const DWELL_MS = 1600;
+
+/** What is on show: the source, the frame last computed, and how fast it goes. */
+export class PreviewState {
+  readonly #worker = new PreviewWorker();
+  #run = 0;
+  #stream: MediaStream | null = null;
+  #video: HTMLVideoElement | null = null;
+  #lastFrame = 0;
+
+  source = $state<Source>('scenes');
+  mode = $state<Mode>('original');
+  threshold = $state(0.3);
+  /** Share of the width that shows the original in split view. */
+  divider = $state(0.5);
+  playing = $state(!matchMedia('(prefers-reduced-motion: reduce)').matches);
+  index = $state(0);
+  frame = $state.raw<PreviewFrame | null>(null);
+  fps = $state(0);
   original = $state.raw<PreviewInfo | null>(null);
   compressed = $state.raw<PreviewInfo | null>(null);
-  frame = $state.raw<PreviewFrame | null>(null);
   images = $state.raw<ImagesInfo | null>(null);
-  source = $state<SourceName>('scenes');
-  playing = $state(true);
-  threshold = $state(0.3);
-  layout = $state<'split' | 'side'>('split');
-  /** Pictures a second, smoothed. */
-  fps = $state(0);
-  position = $state(0);
-  #camera: Camera | null = null;
-  #loops = 0;
-  #original: PreviewModel | null = null;
-  #compressed: PreviewModel | null = null;
-  #images: ImageSource | null = null;
-  #choice: EngineChoice = 'auto';
-  /** Pictures that could not be decoded. */
-  #bad = new Set<number>();
+  trouble = $state<CameraTrouble | null>(null);
 
-  constructor(private readonly fail: (error: unknown) => void) {
-    this.worker.line.onLost = () => void this.#restart();
+  constructor(private readonly alerts: Alerts) {}
+
+  get worker(): PreviewWorker {
+    return this.#worker;
   }
 
-  async #restart(): Promise<void> {
-    try {
-      if (this.#images) await this.worker.setImages(this.#images);
-      if (this.#original) this.original = await this.worker.setOriginal(this.#original, this.#choice);
-      if (this.#compressed) this.compressed = await this.worker.setCompressed(this.#compressed, this.#choice);
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  async setOriginal(model: PreviewModel, choice: EngineChoice): Promise<void> {
-    const info = await this.worker.setOriginal(model, choice);
-    [this.#original, this.#compressed, this.#choice] = [model, null, choice];
-    [this.original, this.compressed] = [info, null];
-    this.#start();
-  }
-
-  async setCompressed(model: PreviewModel | null, choice: EngineChoice): Promise<void> {
-    const info = await this.worker.setCompressed(model, choice);
-    this.#compressed = model;
-    this.compressed = info;
+  async open(model: PreviewModel, choice: EngineChoice): Promise<void> {
+    this.compressed = null;
+    this.mode = 'original';
+    this.original = await this.#worker.setOriginal(model, choice);
     this.refresh();
   }
 
-  /** @throws StudioError 'bad-data' with the sentence; the source stays as it was */
-  async setImages(source: ImageSource): Promise<ImagesInfo> {
-    const info = await this.worker.setImages(source);
-    this.#images = source;
-    this.#bad.clear();
-    this.images = info;
-    this.position = 0;
-    await this.show('images');
-    return info;
+  async compare(model: PreviewModel | null, choice: EngineChoice): Promise<void> {
+    this.compressed = await this.#worker.setCompressed(model, choice);
+    this.mode = model ? 'split' : 'original';
+    this.refresh();
   }
 
-  advise() {
-    return this.worker.advise();
-  }
-
-  /** Changes the source; a camera that can't be had is told and the scenes go on. */
-  async show(source: SourceName): Promise<void> {
-    this.#camera?.stop();
-    this.#camera = null;
-    if (source === 'camera') {
-      try {
-        this.#camera = await openCamera(() => {
-          this.fail(cameraError('unplugged'));
-          void this.show('scenes');
-        });
-      } catch (error) {
-        this.fail(error);
-        await this.show('scenes');
+  async show(source: Source): Promise<void> {
+    this.source = source;
+    this.trouble = null;
+    this.index = 0;
+    this.#closeCamera();
+    if (source === 'webcam') {
+      const opened = await openCamera(() => {
+        this.trouble = 'unplugged';
+        this.#closeCamera();
+      });
+      if ('trouble' in opened) {
+        this.trouble = opened.trouble;
         return;
       }
+      this.#stream = opened.stream;
+      this.#video = opened.video;
     }
-    this.source = source;
-    this.position = 0;
-    this.playing = true;
-    this.#start();
+    this.refresh();
+  }
+
+  #closeCamera(): void {
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    this.#stream = this.#video = null;
   }
 
   step(by: number): void {
-    this.playing = false;
-    const count = this.source === 'images' ? (this.images?.fileNames.length ?? 1) : 10_000;
-    this.position = (this.position + by + count) % count;
-    this.#start();
+    const count = this.source === 'images' ? (this.images?.fileNames.length ?? 0) : SCENES;
+    if (count > 0) this.index = (this.index + by + count) % count;
+    this.refresh();
   }
 
-  toggle(): void {
-    this.playing = !this.playing;
-    if (this.playing) this.#start();
+  setThreshold(value: number): void {
+    this.threshold = value;
+    this.refresh();
   }
 
-  /** Computes the picture in sight again. */
+  play(on: boolean): void {
+    this.playing = on;
+    this.refresh();
+  }
+
+  /** Starts the loop anew: what was on its way is dropped. */
   refresh(): void {
-    if (!this.playing) this.#start();
+    void this.#loop(++this.#run);
   }
 
-  #start(): void {
-    if (this.original) void this.#loop(++this.#loops);
+  async #request(): Promise<FrameRequest | null> {
+    if (this.source === 'webcam') return this.#video ? { bitmap: await createImageBitmap(this.#video) } : null;
+    if (this.source === 'images') return this.images?.fileNames.length ? { image: this.index } : null;
+    return { scene: FIRST_SCENE + this.index };
   }
 
-  async #request(): Promise<FrameRequest> {
-    if (this.#camera) return { bitmap: await this.#camera.grab() };
-    return this.source === 'images' ? { image: this.position } : { scene: FIRST_SCENE + this.position };
-  }
-
-  async #loop(mine: number): Promise<void> {
-    let last = performance.now();
-    while (mine === this.#loops) {
-      const frame = await this.#next();
-      if (mine !== this.#loops) return frame?.bitmap.close();
-      if (frame) {
-        this.frame?.bitmap.close();
-        this.frame = frame;
+  async #loop(run: number): Promise<void> {
+    while (run === this.#run) {
+      try {
+        const request = await this.#request();
+        if (!request || run !== this.#run) return;
+        const frame = await this.#worker.frame(request, this.threshold);
+        if (!frame) continue;
+        if (run !== this.#run) {
+          frame.bitmap.close();
+          return;
+        }
+        this.#show(frame);
+      } catch (error) {
+        this.alerts.error(error);
+        if (this.source !== 'images') return;
       }
-      const now = performance.now();
-      this.fps = this.fps * 0.8 + (1000 / Math.max(1, now - last)) * 0.2;
-      last = now;
-      if (!this.playing) return;
-      if (document.hidden || this.source !== 'camera') await new Promise((resolve) => setTimeout(resolve, STILL_MS));
-      else await new Promise(requestAnimationFrame);
-      if (mine !== this.#loops || !this.playing) return;
-      if (this.source !== 'camera') {
-        const count = this.source === 'images' ? (this.images?.fileNames.length ?? 1) : 10_000;
-        this.position = (this.position + 1) % count;
-        last = performance.now();
-      }
+      if (this.source === 'webcam') continue;
+      if (!this.playing || document.hidden) return;
+      await new Promise((resolve) => setTimeout(resolve, DWELL_MS));
+      if (run === this.#run) this.index = (this.index + 1) % (this.source === 'images' ? this.images!.fileNames.length : SCENES);
     }
   }
 
-  async #next(): Promise<PreviewFrame | null> {
-    try {
-      return await this.worker.frame(await this.#request(), this.threshold);
-    } catch (error) {
-      const damaged = error instanceof StudioError && error.code === 'bad-data';
-      if (damaged && this.#bad.has(this.position)) return null;
-      this.#bad.add(this.position);
-      this.fail(error);
-      if (!damaged) await new Promise((resolve) => setTimeout(resolve, STILL_MS));
-      return null;
-    }
+  #show(frame: PreviewFrame): void {
+    this.frame?.bitmap.close();
+    this.frame = frame;
+    const now = performance.now();
+    const fps = 1000 / Math.max(1, now - this.#lastFrame);
+    this.fps = this.#lastFrame ? 0.8 * this.fps + 0.2 * fps : fps;
+    this.#lastFrame = now;
   }
 }

@@ -1,75 +1,74 @@
-import { PRESETS, type Recipe, type RecipeStep } from '../../pipeline';
+import { parseRecipe, PRESETS, type Recipe, type RecipeStep } from '../../pipeline';
 
-export type StepName = RecipeStep['step'];
-export const DEFAULT_PRESET = 'prune-10-int8';
-const DEPTH = 100;
+const FIRST = 'prune-10-int8';
 
-const plain = ({ record: _, ...recipe }: Recipe): Recipe => recipe;
-const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
-
-/** The recipe being edited, with undo, beside the one behind the shown result. */
-export class RecipeEditor {
-  current = $state.raw<Recipe>(PRESETS[DEFAULT_PRESET]!());
-  /** Recipe of the shown result; null before the first run. */
-  ran = $state.raw<Recipe | null>(null);
+/** The recipe being edited, with undo and redo. */
+export class RecipeState {
   #past = $state.raw<readonly Recipe[]>([]);
   #future = $state.raw<readonly Recipe[]>([]);
+  current = $state.raw<Recipe>(PRESETS[FIRST]!());
+  /** Recipe of the result on show; steps that differ from it are stale. */
+  shown = $state.raw<Recipe | null>(null);
 
-  readonly canUndo = $derived(this.#past.length > 0);
-  readonly canRedo = $derived(this.#future.length > 0);
-  /** Steps whose result would change, and those after the first of them. */
-  readonly stale = $derived.by((): ReadonlySet<StepName> => {
-    if (!this.ran) return new Set();
-    const before = this.ran.steps;
-    const first = this.current.steps.findIndex((step, i) => !same(step, before[i]));
-    return new Set(first < 0 ? [] : this.current.steps.slice(first).map((step) => step.step));
-  });
-  readonly presetName = $derived.by(() => {
-    const match = Object.entries(PRESETS).find(([, make]) => same(make().steps, this.current.steps));
-    return match?.[0] ?? null;
-  });
+  canUndo = $derived.by(() => this.#past.length > 0);
+  canRedo = $derived.by(() => this.#future.length > 0);
+  /** The shipped preset that says the same, or null. */
+  preset = $derived.by(() => Object.keys(PRESETS).find((name) => sameSteps(PRESETS[name]!(), this.current)) ?? null);
 
-  edit(next: Recipe): void {
-    if (same(next, this.current)) return;
-    this.#past = [...this.#past.slice(-DEPTH), this.current];
+  set(recipe: Recipe): void {
+    this.#past = [...this.#past.slice(-99), this.current];
     this.#future = [];
-    this.current = plain(next);
+    this.current = recipe;
   }
 
-  #step(name: StepName, change: (step: RecipeStep) => RecipeStep): void {
-    this.edit({ ...this.current, steps: this.current.steps.map((step) => (step.step === name ? change(step) : step)) });
-  }
-
-  setOption(name: StepName, key: string, value: number | string | boolean): void {
-    this.#step(name, (step) => ({ ...step, options: { ...step.options, [key]: value } }));
-  }
-
-  switchStep(name: StepName, enabled: boolean): void {
-    this.#step(name, (step) => ({ ...step, enabled }));
-  }
-
-  setPreprocess(preprocess: string): void {
-    this.edit({ ...this.current, preprocess });
+  /** @throws StudioError 'bad-option' */
+  load(json: unknown): void {
+    this.set(parseRecipe(json));
   }
 
   usePreset(name: string): void {
-    const make = PRESETS[name];
-    if (make) this.edit({ ...make(), preprocess: this.current.preprocess });
+    this.set(PRESETS[name]!());
+  }
+
+  #edit(id: RecipeStep['step'], change: (step: RecipeStep) => RecipeStep): void {
+    const { record: _, ...recipe } = this.current;
+    this.set({ ...recipe, name: 'custom', steps: recipe.steps.map((step) => (step.step === id ? change(step) : step)) });
+  }
+
+  toggle(id: RecipeStep['step'], enabled: boolean): void {
+    this.#edit(id, (step) => ({ ...step, enabled }));
+  }
+
+  option(id: RecipeStep['step'], key: string, value: number | string | boolean): void {
+    this.#edit(id, (step) => ({ ...step, options: { ...step.options, [key]: value } }));
   }
 
   undo(): void {
     const last = this.#past.at(-1);
     if (!last) return;
-    this.#past = this.#past.slice(0, -1);
     this.#future = [this.current, ...this.#future];
+    this.#past = this.#past.slice(0, -1);
     this.current = last;
   }
 
   redo(): void {
-    const [next, ...rest] = this.#future;
+    const next = this.#future[0];
     if (!next) return;
-    this.#future = rest;
     this.#past = [...this.#past, this.current];
+    this.#future = this.#future.slice(1);
     this.current = next;
   }
+
+  /** True when the step, or one before it, was edited after the result on show. */
+  stale(id: RecipeStep['step']): boolean {
+    if (!this.shown) return false;
+    const end = this.current.steps.findIndex((step) => step.step === id);
+    return this.current.steps.slice(0, end + 1).some((step, i) => !same(step, this.shown!.steps[i]));
+  }
+}
+
+const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+
+function sameSteps(a: Recipe, b: Recipe): boolean {
+  return same(a.steps, b.steps);
 }

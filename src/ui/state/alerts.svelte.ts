@@ -1,0 +1,34 @@
+import { describeError, StudioError } from '../../numerics';
+
+export interface Alert {
+  readonly id: number;
+  readonly kind: 'error' | 'info';
+  readonly message: string;
+  /** A way on, offered as a button. */
+  readonly action?: { readonly label: string; run(): void };
+}
+
+/** Messages that never block: errors stay until dismissed, the rest for a while. */
+export class Alerts {
+  #next = 1;
+  list = $state.raw<readonly Alert[]>([]);
+
+  #add(alert: Omit<Alert, 'id'>): void {
+    const id = this.#next++;
+    this.list = [...this.list.slice(-3), { ...alert, id }];
+    if (alert.kind === 'info' && !alert.action) setTimeout(() => this.dismiss(id), 8000);
+  }
+
+  info(message: string, action?: Alert['action']): void {
+    this.#add({ kind: 'info', message, action });
+  }
+
+  error(error: unknown): void {
+    if (error instanceof StudioError && error.code === 'cancelled') return;
+    this.#add({ kind: 'error', message: describeError(error) });
+  }
+
+  dismiss(id: number): void {
+    this.list = this.list.filter((alert) => alert.id !== id);
+  }
+}
