@@ -1,14 +1,7 @@
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, mergeConfig } from 'vitest/config';
+import { CHROMIUM, FLAGS } from './test/e2e/chromium.ts';
 import viteConfig from './vite.config.ts';
-
-const flags = [
-  '--no-sandbox',
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
-  '--use-fake-ui-for-media-stream',
-  '--use-fake-device-for-media-stream',
-];
 
 /** `*.node.test.ts` and `*.test.ts` run in Node, `*.browser.test.ts` in Chromium; `*.test.ts` named both.test.ts in both. */
 export default mergeConfig(
@@ -38,14 +31,21 @@ export default mergeConfig(
               screenshotFailures: false,
               instances: [{ browser: 'chromium' }],
               provider: playwright({
-                launchOptions: { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags },
+                launchOptions: { executablePath: CHROMIUM, args: FLAGS },
               }),
             },
           },
         },
         {
           extends: true,
-          test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 240_000, hookTimeout: 240_000, fileParallelism: false },
+          test: {
+            name: 'e2e',
+            include: ['test/e2e/**/*.test.ts'],
+            globalSetup: ['test/e2e/setup.ts'],
+            testTimeout: 240_000,
+            hookTimeout: 240_000,
+            fileParallelism: false,
+          },
         },
       ],
     },
