@@ -27,7 +27,7 @@ export class WorkerLine<Table> {
   #remote: Comlink.Remote<Table> | null = null;
   #fail: (error: StudioError) => void = () => {};
   #queue: Promise<unknown> = Promise.resolve();
-  /** Called when a worker was lost, before the next one starts. */
+  /** Called when a worker was lost or ended, with all that it held, before the next one starts. */
   onLost: () => void = () => {};
 
   constructor(
@@ -41,7 +41,9 @@ export class WorkerLine<Table> {
     const died = (event: Event) => {
       event.preventDefault();
       const detail = event instanceof ErrorEvent && event.message ? ` (${event.message})` : '';
-      if (worker === this.#worker) this.#lose(`The worker for ${this.what} stopped${detail}.`);
+      if (worker !== this.#worker) return;
+      const hint = 'What was finished before is kept; start it again.';
+      this.#lose(new StudioError('runtime', `The worker for ${this.what} stopped${detail}.`, hint));
     };
     worker.addEventListener('error', died);
     worker.addEventListener('messageerror', died);
@@ -50,16 +52,16 @@ export class WorkerLine<Table> {
     return this.#remote;
   }
 
-  #lose(message: string): void {
-    this.end();
+  #lose(error: StudioError): void {
+    this.#worker?.terminate();
+    this.#worker = this.#remote = null;
+    this.#fail(error);
     this.onLost();
-    this.#fail(new StudioError('runtime', message, 'What was finished before is kept; start it again.'));
   }
 
   /** Ends the worker at once; the call in progress is rejected as cancelled, the next call starts another worker. */
   end(): void {
-    this.#worker?.terminate();
-    this.#worker = this.#remote = null;
+    this.#lose(cancelled());
   }
 
   /** Runs `work` when the calls before it have ended. */
@@ -77,11 +79,7 @@ export class WorkerLine<Table> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const abort = () => {
       onCancel?.();
-      timer = setTimeout(() => {
-        this.end();
-        this.onLost();
-        this.#fail(cancelled());
-      }, PATIENCE_MS);
+      timer = setTimeout(() => this.end(), PATIENCE_MS);
     };
     signal?.addEventListener('abort', abort, { once: true });
     try {

@@ -5,18 +5,22 @@
  */
 const RELOADED = 'bonsai-reloaded-for-isolation';
 
-function controlled(container: ServiceWorkerContainer): Promise<void> {
-  if (container.controller) return Promise.resolve();
-  return new Promise((resolve) => container.addEventListener('controllerchange', () => resolve(), { once: true }));
-}
-
-function once(): boolean {
+/** True the first time since the page was last isolated. */
+function firstTry(): boolean {
   try {
     if (sessionStorage.getItem(RELOADED)) return false;
     sessionStorage.setItem(RELOADED, '1');
     return true;
   } catch {
     return false; // without session storage a reload could go on for ever
+  }
+}
+
+function forgetTries(): void {
+  try {
+    sessionStorage.removeItem(RELOADED);
+  } catch {
+    // Then none was kept either.
   }
 }
 
@@ -36,8 +40,8 @@ export async function registerServiceWorker(onOfflineReady: () => void): Promise
   try {
     const registration = await navigator.serviceWorker.register(new URL('sw.js', document.baseURI));
     await navigator.serviceWorker.ready;
-    await controlled(navigator.serviceWorker);
-    if (!crossOriginIsolated && once()) {
+    if (crossOriginIsolated) forgetTries();
+    else if (firstTry()) {
       location.reload();
       return;
     }

@@ -1,0 +1,87 @@
+/** What somebody dropped or picked, sorted by what it is. */
+import { StudioError } from '../numerics';
+import type { SourceFile } from '../../workers/wire';
+import { text } from './text/en';
+
+export interface Intake {
+  readonly model: { readonly name: string; readonly bytes: Uint8Array; readonly external: ReadonlyMap<string, Uint8Array> } | null;
+  readonly recipe: { readonly name: string; readonly json: unknown } | null;
+  /** Images and annotation files, with the folder's name. */
+  readonly images: { readonly name: string; readonly files: readonly SourceFile[] } | null;
+}
+
+const IMAGE = /\.(jpe?g|png|gif|bmp|webp|tiff?|heic|avif)$/i;
+
+async function bytesOf(file: Blob): Promise<Uint8Array> {
+  return new Uint8Array(await file.arrayBuffer());
+}
+
+async function readJson({ path, file }: SourceFile): Promise<unknown> {
+  try {
+    return JSON.parse(await file.text());
+  } catch (error) {
+    throw new StudioError('bad-file', `${path} is not valid JSON (${(error as Error).message}).`, 'Export it again.');
+  }
+}
+
+const isRecipe = (json: unknown): boolean => typeof json === 'object' && json !== null && 'bonsai' in json;
+
+/**
+ * @throws StudioError 'bad-data' for an empty folder, 'bad-file' for a single file of another kind
+ */
+export async function sortFiles(files: readonly SourceFile[]): Promise<Intake> {
+  if (files.length === 0) throw new StudioError('bad-data', text.alerts.emptyFolder);
+  const model = files.find(({ path }) => /\.onnx$/i.test(path));
+  if (model) {
+    const beside = files.filter((file) => file !== model && !IMAGE.test(file.path) && !/\.json$/i.test(file.path));
+    const external = new Map<string, Uint8Array>();
+    for (const { path, file } of beside) external.set(path.split('/').at(-1)!, await bytesOf(file));
+    return { model: { name: model.path.split('/').at(-1)!, bytes: await bytesOf(model.file), external }, recipe: null, images: null };
+  }
+  const images = files.filter(({ path }) => IMAGE.test(path));
+  const json = files.filter(({ path }) => /\.json$/i.test(path));
+  for (const file of json) {
+    const content = await readJson(file);
+    if (isRecipe(content)) return { model: null, recipe: { name: file.path, json: content }, images: null };
+  }
+  if (images.length || json.length) {
+    const root = (images[0] ?? json[0])!.path.split('/');
+    return { model: null, recipe: null, images: { name: root.length > 1 ? root[0]! : 'Dropped images', files: [...images, ...json] } };
+  }
+  // No known ending: the reader recognises by content what it is, and says so.
+  const only = files[0]!;
+  if (files.length === 1) return { model: { name: only.path, bytes: await bytesOf(only.file), external: new Map() }, recipe: null, images: null };
+  throw new StudioError('bad-file', text.alerts.unknownFile(only.path));
+}
+
+function fileOf(entry: FileSystemFileEntry): Promise<File> {
+  return new Promise((resolve, reject) => entry.file(resolve, reject));
+}
+
+async function childrenOf(entry: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = entry.createReader();
+  const all: FileSystemEntry[] = [];
+  for (;;) {
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (some.length === 0) return all;
+    all.push(...some);
+  }
+}
+
+async function walk(entry: FileSystemEntry, folder: string): Promise<SourceFile[]> {
+  const path = folder + entry.name;
+  if (entry.isFile) return [{ path, file: await fileOf(entry as FileSystemFileEntry) }];
+  const nested = await childrenOf(entry as FileSystemDirectoryEntry);
+  return (await Promise.all(nested.map((child) => walk(child, `${path}/`)))).flat();
+}
+
+/** Every file of a drop, folders included. Must be called before the event handler returns. */
+export function filesOfDrop(transfer: DataTransfer): Promise<SourceFile[]> {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.() ?? null).filter((entry) => entry !== null);
+  if (entries.length) return Promise.all(entries.map((entry) => walk(entry, ''))).then((lists) => lists.flat());
+  return Promise.resolve([...transfer.files].map((file) => ({ path: file.name, file })));
+}
+
+export function filesOfInput(input: HTMLInputElement): SourceFile[] {
+  return [...(input.files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+}

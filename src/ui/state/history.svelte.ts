@@ -1,0 +1,54 @@
+import type { JobResult } from '../../../workers/wire';
+import type { Store } from '../../store';
+
+export interface RunSummary {
+  readonly id: string;
+  readonly model: string;
+  readonly recipe: string;
+  readonly at: number;
+  /** mAP before and after, percent; null = n/a. */
+  readonly before: number | null;
+  readonly after: number | null;
+}
+
+interface KeptRun {
+  readonly model: string;
+  readonly recipe: string;
+  readonly result: JobResult;
+}
+
+/** Runs kept on this machine; older ones make room. */
+const KEEP = 12;
+
+/** Earlier runs, newest last. */
+export class History {
+  #store: Store | null = null;
+  list = $state.raw<readonly RunSummary[]>([]);
+
+  async open(store: Store): Promise<void> {
+    this.#store = store;
+    this.list = (await store.all('runs')).map(({ id, at, value }) => summary(id, at, value as KeptRun));
+  }
+
+  async add(model: string, recipe: string, result: JobResult): Promise<void> {
+    const id = `${Date.now()}`;
+    const value: KeptRun = { model, recipe, result };
+    this.list = [...this.list, summary(id, Date.now(), value)];
+    await this.#store?.put([{ table: 'runs', record: { id, name: recipe, value, at: Date.now() } }]);
+    for (const old of this.list.slice(0, -KEEP)) await this.remove(old.id);
+  }
+
+  async get(id: string): Promise<JobResult | null> {
+    const record = await this.#store?.get('runs', id);
+    return record ? (record.value as KeptRun).result : null;
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#store?.remove('runs', id);
+    this.list = this.list.filter((run) => run.id !== id);
+  }
+}
+
+function summary(id: string, at: number, { model, recipe, result }: KeptRun): RunSummary {
+  return { id, at, model, recipe, before: result.rows[0]?.metrics?.mAP ?? null, after: result.rows.at(-1)?.metrics?.mAP ?? null };
+}

@@ -1,0 +1,223 @@
+import type { EngineChoice, EngineReport, ImageSource, InspectReport, JobResult, Progress } from '../../../workers/wire';
+import { StudioError } from '../../numerics';
+import type { ResultRow } from '../../pipeline';
+import { askToPersist, openStore, type Store } from '../../store';
+import { StepWorker } from '../bridge';
+import { type Intake, sortFiles } from '../intake';
+import { text } from '../text/en';
+import { Alerts } from './alerts.svelte';
+import { History } from './history.svelte';
+import { PreviewState } from './preview.svelte';
+import { RecipeState } from './recipe.svelte';
+
+export interface OpenModel {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly external?: ReadonlyMap<string, Uint8Array>;
+  /** Preprocessing preset that the user accepted; else the family's. */
+  readonly preprocess?: string;
+  readonly embedded: boolean;
+}
+
+export interface Embedded {
+  readonly file: string;
+  readonly title: string;
+}
+
+/** Scenes that the embedded detectors were trained on serve calibration; held-out ones judge. */
+const CALIBRATION_SCENES: ImageSource = { kind: 'scenes', first: 100_000, count: 32 };
+const EVALUATION_SCENES: ImageSource = { kind: 'scenes', first: 500_000, count: 48 };
+
+/** The page's state: what is open, the job, its result. */
+export class Studio {
+  readonly alerts = new Alerts();
+  readonly recipe = new RecipeState();
+  readonly preview = new PreviewState(this.alerts);
+  readonly history = new History();
+  readonly #steps = new StepWorker();
+  #store: Promise<Store>;
+  #abort: AbortController | null = null;
+
+  model = $state.raw<OpenModel | null>(null);
+  embedded = $state.raw<readonly Embedded[]>([]);
+  report = $state.raw<InspectReport | null>(null);
+  imageFiles = $state.raw<Extract<ImageSource, { kind: 'files' }> | null>(null);
+  labelled = $state(false);
+  engineChoice = $state<EngineChoice>('auto');
+  jobEngine = $state.raw<EngineReport | null>(null);
+  running = $state(false);
+  progress = $state.raw<Progress | null>(null);
+  rows = $state.raw<readonly ResultRow[]>([]);
+  result = $state.raw<JobResult | null>(null);
+  /** Name of the layer selected anywhere. */
+  layer = $state<string | null>(null);
+  doneIn = $state(0);
+
+  constructor() {
+    this.#store = openStore((loss) => this.alerts.info(text.alerts.memory(loss.reason)));
+  }
+
+  async start(): Promise<void> {
+    const store = await this.#store;
+    await this.history.open(store);
+    const choice = (await store.get('settings', 'engine'))?.value;
+    if (choice === 'wasm' || choice === 'webgpu') this.engineChoice = choice;
+    this.embedded = await (await fetch('models/embedded.json')).json();
+    const last = (await store.get('settings', 'model'))?.value;
+    const kept = typeof last === 'string' ? await store.get('models', last) : undefined;
+    if (kept) await this.open({ name: kept.name, bytes: kept.bytes, external: kept.external, embedded: false });
+    else await this.openEmbedded(typeof last === 'string' && last.startsWith('embedded:') ? last.slice(9) : this.embedded[0]!.file);
+    const recipe = (await store.get('settings', 'recipe'))?.value;
+    if (recipe) this.attempt(() => this.recipe.load(recipe));
+    const run = this.history.list.at(-1);
+    if (run && run.model === this.model?.name) await this.showRun(run.id);
+  }
+
+  /** Runs `work`; what it throws becomes an alert. */
+  attempt(work: () => void | Promise<void>): void {
+    try {
+      const running = work();
+      if (running) running.catch((error) => this.alerts.error(error));
+    } catch (error) {
+      this.alerts.error(error);
+    }
+  }
+
+  async openEmbedded(file: string): Promise<void> {
+    const response = await fetch(`models/${file}`);
+    if (!response.ok) throw new StudioError('runtime', `The embedded model ${response.url} could not be loaded.`, 'Serve the whole site, models/ included.');
+    await this.open({ name: file, bytes: new Uint8Array(await response.arrayBuffer()), embedded: true });
+    await this.#remember('model', `embedded:${file}`);
+  }
+
+  /** Opens a network; the one before stays if it can't be opened. */
+  async open(model: OpenModel): Promise<void> {
+    this.cancel();
+    const report = await this.#steps.inspect(model.name, model.bytes, model.external);
+    this.model = model;
+    this.report = report;
+    this.result = null;
+    this.rows = [];
+    this.layer = null;
+    this.recipe.shown = null;
+    await this.preview.open(model, this.engineChoice);
+    if (!model.embedded) {
+      const store = await this.#store;
+      await store.put([{ table: 'models', record: { id: report.hash, name: model.name, bytes: model.bytes, external: model.external ?? new Map(), at: Date.now() } }]);
+      await this.#remember('model', report.hash);
+      void askToPersist();
+    }
+  }
+
+  async takeFiles(files: Parameters<typeof sortFiles>[0]): Promise<void> {
+    await this.#take(await sortFiles(files));
+  }
+
+  async #take({ model, recipe, images }: Intake): Promise<void> {
+    if (recipe) {
+      this.recipe.load(recipe.json);
+      this.alerts.info(text.alerts.recipeOpened(this.recipe.current.name));
+    }
+    if (images) {
+      const source: ImageSource = { kind: 'files', ...images };
+      const info = await this.preview.worker.setImages(source);
+      this.imageFiles = source;
+      this.labelled = info.labelled;
+      this.preview.images = info;
+      this.alerts.info(text.alerts.imagesOpened(info.fileNames.length, info.name, info.labelled));
+      for (const note of info.notes) this.alerts.info(note);
+      await this.preview.show('images');
+      await this.#advise();
+    }
+    if (model) {
+      await this.open({ ...model, embedded: false });
+      this.alerts.info(text.alerts.opened(model.name));
+    }
+  }
+
+  /** Offers another preprocessing where the assumed one finds nothing. */
+  async #advise(): Promise<void> {
+    const advice = await this.preview.worker.advise();
+    if (!advice) return;
+    const { preset } = advice;
+    const model = this.model;
+    const action = preset && model ? { label: text.alerts.useIt, run: () => this.attempt(() => this.open({ ...model, preprocess: preset })) } : undefined;
+    this.alerts.info(advice.note, action);
+  }
+
+  async run(): Promise<void> {
+    const { model } = this;
+    if (!model || this.running) return;
+    this.running = true;
+    this.progress = null;
+    this.rows = [];
+    this.#abort = new AbortController();
+    const recipe = this.recipe.current;
+    const started = performance.now();
+    const source = {
+      name: model.name,
+      model: model.bytes,
+      external: model.external,
+      calibration: this.imageFiles ?? CALIBRATION_SCENES,
+      evaluation: this.imageFiles ? (this.labelled ? this.imageFiles : null) : EVALUATION_SCENES,
+    };
+    try {
+      const result = await this.#steps.compress(recipe, source, this.engineChoice, this.#callbacks(), this.#abort.signal);
+      this.doneIn = (performance.now() - started) / 1000;
+      this.recipe.shown = recipe;
+      await this.#show(result);
+      await this.history.add(model.name, recipe.name, result);
+      await this.#remember('recipe', recipe);
+    } catch (error) {
+      if (error instanceof StudioError && error.code === 'cancelled') this.alerts.info(text.job.cancelled);
+      else this.alerts.error(error);
+    } finally {
+      this.running = false;
+      this.progress = null;
+    }
+  }
+
+  #callbacks() {
+    return {
+      progress: (progress: Progress) => {
+        this.progress = progress;
+      },
+      event: (event: { type: string; row?: ResultRow }) => {
+        if (event.type === 'row' && event.row) this.rows = [...this.rows, event.row];
+      },
+      engine: (report: EngineReport) => {
+        this.jobEngine = report;
+      },
+    };
+  }
+
+  async #show(result: JobResult): Promise<void> {
+    this.result = result;
+    this.rows = result.rows;
+    const bytes = result.models.quantized ?? result.models.compressed;
+    await this.preview.compare({ name: 'compressed', bytes }, this.engineChoice);
+  }
+
+  async showRun(id: string): Promise<void> {
+    const run = await this.history.get(id);
+    if (!run) return;
+    this.recipe.shown = run.recipe;
+    this.doneIn = 0;
+    await this.#show(run);
+  }
+
+  cancel(): void {
+    this.#abort?.abort();
+  }
+
+  async chooseEngine(choice: EngineChoice): Promise<void> {
+    this.engineChoice = choice;
+    await this.#remember('engine', choice);
+    if (this.model) await this.preview.open(this.model, choice);
+    if (this.result) await this.#show(this.result);
+  }
+
+  async #remember(id: string, value: unknown): Promise<void> {
+    await (await this.#store).put([{ table: 'settings', record: { id, value } }]);
+  }
+}
