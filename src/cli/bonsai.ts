@@ -1,7 +1,7 @@
 /** `npm run bonsai -- <command>`: the studio's core without a screen. Results on stdout, progress on stderr. */
 import { parseArgs } from 'node:util';
 import { describeError, StudioError } from '../numerics';
-import { evaluateCommand, inspectCommand, presetsCommand, runCommand } from './commands';
+import { type CommandResult, evaluateCommand, inspectCommand, presetsCommand, runCommand } from './commands';
 import { showProgress } from './progress';
 
 const USAGE = `Usage: npm run -s bonsai -- <command> [options]
@@ -16,7 +16,7 @@ Options
   --json            the last line on stdout is one JSON object
   --limit N         use the first N images of --coco
   --threads N       threads of ONNX Runtime (default: all cores, at most 4)
-  --preprocess P    auto (default) or a preset of the studio, e.g. bgr-255/letterbox-corner
+  --preprocess P    auto (default) or a preset of the studio, e.g. bgr-0-255-letterbox-corner
   --help`;
 
 const OPTIONS = {
@@ -35,7 +35,7 @@ function parse(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    throw new StudioError('bad-option', describeError(error).split('. ')[0]!.replace(/\.?$/, '.'), 'See --help.');
+    throw new StudioError('bad-option', describeError(error).split(/\.\s/)[0]!.replace(/\.?$/, '.'), 'See --help.');
   }
 }
 
@@ -57,7 +57,7 @@ async function main(argv: readonly string[]): Promise<void> {
   if (more.length) throw new StudioError('bad-option', `"${more[0]}" is one argument too many.`, 'See --help.');
   const common = { limit: count(values.limit, '--limit'), threads: count(values.threads, '--threads'), preprocess: values.preprocess };
   const progress = showProgress(process.stderr);
-  const result = await (async () => {
+  const start = (): CommandResult | Promise<CommandResult> => {
     switch (command) {
       case 'inspect':
         return inspectCommand({ model: subject });
@@ -73,9 +73,20 @@ async function main(argv: readonly string[]): Promise<void> {
       default:
         throw new StudioError('bad-option', `There is no command "${command}".`, 'Commands are: inspect, evaluate, run, presets.');
     }
-  })();
-  progress.end();
+  };
+  let result: CommandResult;
+  try {
+    result = await start();
+  } finally {
+    progress.end();
+  }
   console.log(values.json ? JSON.stringify(result.json) : result.text);
+}
+
+/** 2 = the input is wrong, 130 = interrupted (as shells have it), 1 = something here failed. */
+function exitCode(error: unknown): number {
+  if (!(error instanceof StudioError) || error.code === 'runtime' || error.code === 'storage') return 1;
+  return error.code === 'cancelled' ? 130 : 2;
 }
 
 try {
@@ -83,5 +94,5 @@ try {
 } catch (error) {
   console.error(describeError(error));
   if (!(error instanceof StudioError) && process.env.BONSAI_DEBUG) console.error(error);
-  process.exitCode = error instanceof StudioError && error.code !== 'runtime' ? 2 : 1;
+  process.exitCode = exitCode(error);
 }

@@ -13,7 +13,7 @@ import {
   takeFirst,
 } from '../pipeline';
 import { createNodeEngine } from '../runtime/node';
-import { readJsonFile, readModelFile, writeFiles } from './files';
+import { checkOutputFolder, readJsonFile, readModelFile, writeFiles } from './files';
 import type { ProgressLine } from './progress';
 import { layerTable, resultTable } from './tables';
 
@@ -103,6 +103,7 @@ export async function runCommand(args: RunArguments, progress: ProgressLine): Pr
   const file = readModelFile(args.model, usage);
   if (!args.calib) throw new StudioError('bad-option', 'No calibration images were given.', usage);
   if (!args.out) throw new StudioError('bad-option', 'No output folder was given.', usage);
+  checkOutputFolder(args.out);
   const calibration = await openImageDir(args.calib);
   const evaluation = args.coco ? takeFirst(await openImageDir(args.coco), args.limit) : null;
   const start = performance.now();

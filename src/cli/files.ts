@@ -48,6 +48,18 @@ export function readJsonFile(path: string, what: string): unknown {
   }
 }
 
+/**
+ * Checked before the work that ends with writing there.
+ * @throws StudioError 'bad-option' when `folder` or a part of it is a file
+ */
+export function checkOutputFolder(folder: string): void {
+  for (let path = resolve(folder); path !== dirname(path); path = dirname(path)) {
+    if (!existsSync(path)) continue;
+    if (!statSync(path).isDirectory()) throw new StudioError('bad-option', `${path} is not a folder.`, 'Give another folder to --out.');
+    return;
+  }
+}
+
 /** Writes `files` (paths relative to `folder`) and returns the paths in order. */
 export function writeFiles(folder: string, files: ReadonlyMap<string, Uint8Array>): string[] {
   return [...files].map(([path, bytes]) => {

@@ -9,6 +9,12 @@ function bad(message: string, hint: string): StudioError {
   return new StudioError('bad-option', message, hint);
 }
 
+/** A misspelt key would otherwise be a setting that silently does nothing. */
+function refuseUnknown(what: string, given: object, known: readonly string[]): void {
+  const key = Object.keys(given).find((name) => !known.includes(name));
+  if (key !== undefined) throw bad(`${what} has no "${key}".`, `It has: ${known.join(', ')}.`);
+}
+
 function checkStep(value: unknown, index: number): RecipeStep {
   const step = value as Partial<RecipeStep> | null;
   const id = step?.step;
@@ -16,6 +22,9 @@ function checkStep(value: unknown, index: number): RecipeStep {
     throw bad(`Step ${index + 1} of the recipe is ${JSON.stringify(id ?? value)}.`, `Steps are: ${STEP_ORDER.join(', ')}.`);
   if (step.options !== undefined && (typeof step.options !== 'object' || step.options === null || Array.isArray(step.options)))
     throw bad(`The options of the recipe's step "${id}" are not an object.`, 'Write them as {"key": value}.');
+  if (step.enabled !== undefined && typeof step.enabled !== 'boolean')
+    throw bad(`"enabled" of the recipe's step "${id}" is ${JSON.stringify(step.enabled)}.`, 'It must be true or false.');
+  refuseUnknown(`The recipe's step "${id}"`, step, ['step', 'enabled', 'options']);
   return { step: id, enabled: step.enabled !== false, options: resolveOptions(STEP_META[id], step.options ?? {}) };
 }
 
@@ -29,6 +38,7 @@ export function parseRecipe(json: unknown): Recipe {
   const recipe = json as Partial<Recipe>;
   if (recipe.bonsai !== 1)
     throw bad(`The recipe's version is ${JSON.stringify(recipe.bonsai)}.`, 'This studio reads recipes with "bonsai": 1.');
+  refuseUnknown('The recipe', json, ['bonsai', 'name', 'seed', 'device', 'preprocess', 'steps', 'record']);
   if (!Array.isArray(recipe.steps)) throw bad('The recipe has no list of steps.', 'Give it "steps": [{"step": "quantize", …}].');
   const given = recipe.steps.map(checkStep);
   const twice = given.find((step, i) => given.findIndex((other) => other.step === step.step) !== i);

@@ -149,6 +149,7 @@ function engineKey(env: RunEnvironment): string {
  */
 export async function runRecipe(recipe: Recipe, input: RunInput, env: RunEnvironment): Promise<RunResult> {
   const run = new Run(recipe, input, env);
+  if (run.enabled('export')) (await import('../steps/export')).deviceById(recipe.device); // Refused now, not after the work.
   const { choosePreprocess, openModel, serialized } = await import('../steps/open');
   const opened = await run.step('open', () => openModel(input.name, input.model, input.external));
   run.notes.push(...opened.model.notes);

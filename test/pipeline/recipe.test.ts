@@ -46,13 +46,13 @@ describe('parseRecipe', () => {
       name: 'mine',
       seed: 7,
       device: 'hailo8l',
-      preprocess: 'rgb-1/stretch',
+      preprocess: 'rgb-0-1-stretch',
       steps: [
         { step: 'quantize', enabled: false, options: { percentile: 99.5 } },
         { step: 'prune', options: { macsReduction: 25 } },
       ],
     });
-    expect(recipe).toMatchObject({ name: 'mine', seed: 7, device: 'hailo8l', preprocess: 'rgb-1/stretch' });
+    expect(recipe).toMatchObject({ name: 'mine', seed: 7, device: 'hailo8l', preprocess: 'rgb-0-1-stretch' });
     expect(recipe.steps.map((s) => s.step)).toEqual(ORDER);
     expect(stepOf(recipe, 'quantize')).toMatchObject({ enabled: false, options: { percentile: 99.5, weights: 'per-channel' } });
     expect(stepOf(recipe, 'prune')).toMatchObject({ enabled: true, options: { macsReduction: 25, method: 'structured' } });
@@ -83,6 +83,21 @@ describe('parseRecipe', () => {
       'options that are null',
       withStep({ step: 'prune', options: null }),
       'The options of the recipe\'s step "prune" are not an object. | Write them as {"key": value}.',
+    ],
+    [
+      'a switch in words',
+      withStep({ step: 'prune', enabled: 'no' }),
+      '"enabled" of the recipe\'s step "prune" is "no". | It must be true or false.',
+    ],
+    [
+      'a misspelt switch',
+      withStep({ step: 'prune', enable: false }),
+      'The recipe\'s step "prune" has no "enable". | It has: step, enabled, options.',
+    ],
+    [
+      'a misspelt key',
+      { bonsai: 1, step: [] },
+      'The recipe has no "step". | It has: bonsai, name, seed, device, preprocess, steps, record.',
     ],
     [
       'an unknown option',

@@ -12,6 +12,7 @@ import { calibrationFile, type HostOrder } from './npy';
 import { type BundleRow, readme, toFillIn } from './readme';
 import { depthwiseNodes, modelScript, nmsArch, nmsConfig, normalization, type ScriptPreset } from './script';
 
+export { deviceById } from '../../devices';
 export { exportMeta } from './meta';
 export type { BundleRow } from './readme';
 export { zipBundle, zipPieces } from './zip';
