@@ -1,6 +1,7 @@
 /** What somebody dropped or picked, sorted by what it is. */
-import { StudioError } from '../numerics';
+
 import type { SourceFile } from '../../workers/wire';
+import { StudioError } from '../numerics';
 import { text } from './text/en';
 
 export interface Intake {
@@ -50,7 +51,8 @@ export async function sortFiles(files: readonly SourceFile[]): Promise<Intake> {
   }
   // No known ending: the reader recognises by content what it is, and says so.
   const only = files[0]!;
-  if (files.length === 1) return { model: { name: only.path, bytes: await bytesOf(only.file), external: new Map() }, recipe: null, images: null };
+  if (files.length === 1)
+    return { model: { name: only.path, bytes: await bytesOf(only.file), external: new Map() }, recipe: null, images: null };
   throw new StudioError('bad-file', text.alerts.unknownFile(only.path));
 }
 

@@ -1,4 +1,4 @@
-import { parseRecipe, PRESETS, type Recipe, type RecipeStep } from '../../pipeline';
+import { PRESETS, parseRecipe, type Recipe, type RecipeStep } from '../../pipeline';
 
 const FIRST = 'prune-10-int8';
 

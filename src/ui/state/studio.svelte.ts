@@ -85,7 +85,12 @@ export class Studio {
 
   async openEmbedded(file: string): Promise<void> {
     const response = await fetch(`models/${file}`);
-    if (!response.ok) throw new StudioError('runtime', `The embedded model ${response.url} could not be loaded.`, 'Serve the whole site, models/ included.');
+    if (!response.ok)
+      throw new StudioError(
+        'runtime',
+        `The embedded model ${response.url} could not be loaded.`,
+        'Serve the whole site, models/ included.',
+      );
     await this.open({ name: file, bytes: new Uint8Array(await response.arrayBuffer()), embedded: true });
     await this.#remember('model', `embedded:${file}`);
   }
@@ -103,7 +108,12 @@ export class Studio {
     await this.preview.open(model, this.engineChoice);
     if (!model.embedded) {
       const store = await this.#store;
-      await store.put([{ table: 'models', record: { id: report.hash, name: model.name, bytes: model.bytes, external: model.external ?? new Map(), at: Date.now() } }]);
+      await store.put([
+        {
+          table: 'models',
+          record: { id: report.hash, name: model.name, bytes: model.bytes, external: model.external ?? new Map(), at: Date.now() },
+        },
+      ]);
       await this.#remember('model', report.hash);
       void askToPersist();
     }
@@ -141,7 +151,10 @@ export class Studio {
     if (!advice) return;
     const { preset } = advice;
     const model = this.model;
-    const action = preset && model ? { label: text.alerts.useIt, run: () => this.attempt(() => this.open({ ...model, preprocess: preset })) } : undefined;
+    const action =
+      preset && model
+        ? { label: text.alerts.useIt, run: () => this.attempt(() => this.open({ ...model, preprocess: preset })) }
+        : undefined;
     this.alerts.info(advice.note, action);
   }
 
