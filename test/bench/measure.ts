@@ -1,12 +1,13 @@
 /** What `npm run bench` measures, the same code in Node and in the page: ratios within one run. */
-import type { Engine, Tensors } from '../../src/runtime';
+
 import type { ImageSet } from '../../src/data';
 import { detect, inputDims, PREVIEW_OPTIONS, preprocess } from '../../src/models';
 import { parseModel, serializeModel } from '../../src/onnx';
+import type { Engine, Tensors } from '../../src/runtime';
+import { type ModelArtifact, resolveOptions, type StepContext } from '../../src/steps';
 import { calibrate, calibrateMeta } from '../../src/steps/calibrate';
 import { evaluate, evaluateMeta } from '../../src/steps/evaluate';
 import { openModel } from '../../src/steps/open';
-import { type ModelArtifact, resolveOptions, type StepContext } from '../../src/steps';
 
 export interface BenchRow {
   readonly what: string;
@@ -50,9 +51,11 @@ async function bare(engine: Engine, bytes: Uint8Array, feeds: readonly Tensors[]
   const session = await engine.create(bytes, { optimization });
   try {
     for (let i = 0; i < WARM_UP; i++) await session.run(feeds[i % feeds.length]!);
-    return (await milliseconds(async () => {
-      for (const feed of feeds) await session.run(feed);
-    })) / feeds.length;
+    return (
+      (await milliseconds(async () => {
+        for (const feed of feeds) await session.run(feed);
+      })) / feeds.length
+    );
   } finally {
     await session.release();
   }
@@ -69,9 +72,11 @@ async function preview(engine: Engine, artifact: ModelArtifact, bytes: Uint8Arra
   };
   try {
     for (let i = 0; i < Math.min(4, frames.length); i++) await frame(i);
-    return (await milliseconds(async () => {
-      for (let i = 0; i < frames.length; i++) await frame(i);
-    })) / frames.length;
+    return (
+      (await milliseconds(async () => {
+        for (let i = 0; i < frames.length; i++) await frame(i);
+      })) / frames.length
+    );
   } finally {
     for (const session of sessions) await session.release();
   }
@@ -112,7 +117,9 @@ export async function measure(engine: Engine, gpu: Engine | null, input: BenchIn
   const frame = await preview(engine, artifact, bytes, input.images);
   rows.push({ what: 'preview frame ÷ two inferences', value: frame, unit: 'ms', ratio: frame / (2 * base) });
   const { parse, serialize } = await throughput(bytes);
-  rows.push({ what: 'parse ONNX', value: parse, unit: 'MB/s', ratio: null }, { what: 'serialize ONNX', value: serialize, unit: 'MB/s', ratio: null });
+  rows.push(
+    { what: 'parse ONNX', value: parse, unit: 'MB/s', ratio: null },
+    { what: 'serialize ONNX', value: serialize, unit: 'MB/s', ratio: null },
+  );
   return rows;
 }
-
