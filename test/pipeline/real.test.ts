@@ -1,5 +1,4 @@
 /** The real detectors from BONSAI_DATA (default ../shared/data): the figures that the project promises, from run to file. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ImageSet } from '../../src/data';
@@ -72,29 +71,57 @@ const QUICK: Recipe = {
   })),
 };
 
-/** File → family, and either MMACs before and after pruning or the sentence that refuses it. */
-const KNOWN: Readonly<Record<string, { family: string; macs: number; refusal?: string }>> = {};
+interface Known {
+  readonly family: string;
+  /** At the file's size; 416 × 416 where it leaves the size open. By onnx' own shape inference: outputs × inputs × kernel. */
+  readonly macs: number;
+  /** The sentence, where it isn't pruned and quantized. */
+  readonly refusal?: string;
+}
+
+const KNOWN: Readonly<Record<string, Known>> = {
+  'blazeface_back_256.onnx': { family: 'generic', macs: 188_749_824 },
+  'mnist_opset7.onnx': { family: 'generic', macs: 786_560 },
+  'opencvzoo_nanodet_2022nov.onnx': { family: 'NanoDet (pairs)', macs: 578_357_208 },
+  'opencvzoo_nanodet_2022nov_int8.onnx': {
+    family: 'NanoDet (pairs)',
+    macs: 578_357_208,
+    refusal: '"opencvzoo_nanodet_2022nov_int8.onnx" is already INT8: it can be evaluated, not pruned.',
+  },
+  'ppocrv4_det.onnx': { family: 'generic', macs: 972_632_384 },
+  'ultraface_rfb_320.onnx': { family: 'UltraFace (decoded)', macs: 100_418_560 },
+  'yolox_nano.onnx': { family: 'YOLOX (raw)', macs: 522_553_408 },
+  'yolox_nano_3cls.onnx': { family: 'YOLOX (raw)', macs: 505_063_936 },
+  'yolox_nano_unsimplified.onnx': { family: 'YOLOX (raw)', macs: 522_553_408 },
+  'yolox_tiny_pruned_4cls_512.onnx': { family: 'YOLOX (levels)', macs: 1_755_231_232 },
+  'yunet_n_dynamic.onnx': { family: 'generic', macs: 229_161_296 },
+};
 
 describe.skipIf(!HAS_DATA)('every real model is inspected, pruned by 10 %, calibrated and quantized, or refused', () => {
   it.each(modelNames())(
     '%s',
     async (name) => {
-      const report = await inspectModel(name, realModel(name));
-      const known = KNOWN[name];
-      console.log(name, report.family, report.macs, report.parameters);
+      const known = KNOWN[name]!;
+      const model = realModel(name);
+      const { family, macs } = await inspectModel(name, model);
+      expect({ family, macs }).toEqual({ family: known.family, macs: known.macs });
       const two = { ...calibration, entries: calibration.entries.slice(0, 2), notes: [] };
-      try {
-        const result = await runRecipe(QUICK, { name, model: realModel(name), calibration: two, evaluation: null }, env);
-        console.log(
-          result.rows.map((r) => [r.id, r.macs, r.weightBytes]),
-          result.ranges?.images,
-          result.notes,
-        );
-      } catch (error) {
-        console.log('refused', (error as Error).message, (error as any).hint, (error as any).code);
+      const attempt = () => runRecipe(QUICK, { name, model, calibration: two, evaluation: null }, env);
+      if (known.refusal) {
+        await expect(attempt()).rejects.toMatchObject({ code: 'unsupported', message: known.refusal });
+        return;
       }
-      void known;
-      void readFileSync;
+      const { rows, ranges, models, quant } = await attempt();
+      const [fp32, pruned, int8] = rows;
+      expect(fp32!.macs).toBe(known.macs);
+      expect(pruned!.macs / fp32!.macs).toBeLessThanOrEqual(0.905);
+      expect(pruned!.macs / fp32!.macs).toBeGreaterThan(0.85);
+      expect(int8!.macs).toBe(pruned!.macs);
+      expect(int8!.weightBytes).toBeLessThan(0.5 * pruned!.weightBytes);
+      expect(ranges!.images).toBe(2);
+      expect(quant.some((q) => q.role === 'weight' && q.dtype === 'int8')).toBe(true);
+      // The QDQ file opens again as the same kind of network.
+      expect((await inspectModel('model.qdq.onnx', models.quantized!)).family).toBe(known.family);
     },
     60_000,
   );

@@ -1,6 +1,6 @@
 /** Inspect: what a network is made of. May import the rooms below steps. */
-import { FAMILIES } from '../../models';
-import { type Analysis, analyze, type Dim, type Model } from '../../onnx';
+import { defaultPreprocess, FAMILIES, inputDims } from '../../models';
+import { type Analysis, analyze, type Dim, fixDimensions, type Model } from '../../onnx';
 import type { ModelArtifact } from '../types';
 
 export { inspectMeta } from './meta';
@@ -47,7 +47,8 @@ export interface InspectReport {
 /** Parameters, MACs, shapes and family of an opened network. */
 export function inspect(artifact: ModelArtifact): InspectReport {
   const { model, spec } = artifact;
-  const analysis = analyze(model);
+  const { sized, note } = withSizes(model);
+  const analysis = analyze(sized);
   const outputs = new Map(model.graph.nodes.map((node) => [node.name, node.outputs[0] ?? '']));
   const counts = new Map<string, number>();
   for (const { op } of model.graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1);
@@ -75,13 +76,23 @@ export function inspect(artifact: ModelArtifact): InspectReport {
       output: outputs.get(name) ?? '',
     })),
     operators: Object.fromEntries([...counts].sort((a, b) => b[1] - a[1])),
-    notes: model.notes,
+    notes: note ? [...model.notes, note] : model.notes,
   };
 }
 
-/** Parameters and MACs of a model, float or QDQ. */
+/** Without a size nothing can be counted: an image input that leaves it open gets the one that images are resized to. */
+function withSizes(model: Model): { sized: Model; note: string | null } {
+  const input = model.graph.inputs[0];
+  const p = input?.shape?.some((d) => typeof d !== 'number') ? defaultPreprocess(model) : null;
+  if (!p) return { sized: model, note: null };
+  const dims = inputDims(p);
+  const note = `Input "${input!.name}" leaves its size open: shapes and MACs are for ${dims.join('×')}.`;
+  return { sized: fixDimensions(model, { [input!.name]: dims }), note };
+}
+
+/** Parameters and MACs of a model, float or QDQ; at the size that images are resized to where the model leaves it open. */
 export function analyzeModel(model: Model): Analysis {
-  return analyze(model);
+  return analyze(withSizes(model).sized);
 }
 
 /** Bytes of the constants as stored: 4 a float32 weight, 1 an int8 one, scales and zero points included. */
