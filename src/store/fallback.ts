@@ -99,7 +99,7 @@ export async function storageUsage(): Promise<Usage | null> {
 /** Asks the browser not to evict what is stored; false where it refuses or can't. */
 export async function askToPersist(): Promise<boolean> {
   try {
-    return (await navigator.storage.persisted()) || (await navigator.storage.persist());
+    return (await navigator.storage.persisted()) || (await (navigator.storage as { persist?(): Promise<boolean> }).persist?.()) === true;
   } catch {
     return false;
   }

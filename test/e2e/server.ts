@@ -24,8 +24,6 @@ export interface ServerOptions {
 
 export interface StaticServer {
   readonly url: string;
-  /** Paths asked for since the start, below the base. */
-  readonly asked: readonly string[];
   /** Stops answering at once, open connections included. */
   close(): Promise<void>;
 }
@@ -37,7 +35,6 @@ function fileOf(folder: string, path: string): string | null {
 
 /** Serves `folder` on a free port of this machine. */
 export async function serve(folder: string, { headers, base }: ServerOptions): Promise<StaticServer> {
-  const asked: string[] = [];
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url!, 'http://localhost').pathname);
     const file = path.startsWith(base) ? fileOf(folder, path.slice(base.length)) : null;
@@ -45,7 +42,6 @@ export async function serve(folder: string, { headers, base }: ServerOptions): P
       response.writeHead(404, { 'Content-Type': 'text/plain' }).end('Not found');
       return;
     }
-    asked.push(path.slice(base.length));
     response.writeHead(200, {
       'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
       'Cache-Control': 'no-cache',
@@ -56,7 +52,6 @@ export async function serve(folder: string, { headers, base }: ServerOptions): P
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://localhost:${(server.address() as AddressInfo).port}${base}`,
-    asked,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
