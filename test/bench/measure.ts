@@ -1,125 +1,139 @@
 /** What `npm run bench` measures, the same code in Node and in the page: ratios within one run. */
-
 import type { ImageSet } from '../../src/data';
 import { detect, inputDims, PREVIEW_OPTIONS, preprocess } from '../../src/models';
 import { parseModel, serializeModel } from '../../src/onnx';
 import type { Engine, Tensors } from '../../src/runtime';
-import { type ModelArtifact, resolveOptions, type StepContext } from '../../src/steps';
-import { calibrate, calibrateMeta } from '../../src/steps/calibrate';
-import { evaluate, evaluateMeta } from '../../src/steps/evaluate';
+import type { ModelArtifact, Progress, StepContext } from '../../src/steps';
+import { calibrate } from '../../src/steps/calibrate';
+import { evaluate } from '../../src/steps/evaluate';
 import { openModel } from '../../src/steps/open';
 
 export interface BenchRow {
   readonly what: string;
-  /** Milliseconds for an image, or MB/s where `unit` says so. */
   readonly value: number;
-  readonly unit: 'ms/image' | 'MB/s' | 'ms';
+  readonly unit: 'ms/image' | 'MB/s' | 'ms/frame';
   /** ÷ bare inference of the same images at the same level; null where it isn't a ratio. */
   readonly ratio: number | null;
+  /** Milliseconds spent once, whatever the number of images; null where nothing is. */
+  readonly setUp: number | null;
 }
 
 export interface BenchInput {
   readonly name: string;
   readonly model: Uint8Array;
   readonly images: ImageSet;
+  /** Runs before the clock starts: WebAssembly is compiled twice, the second time while it runs. */
+  readonly warmUp: number;
+  /** The best of this many rounds counts; other processes only ever add time. */
+  readonly rounds: number;
 }
 
-const WARM_UP = 15;
+type Level = 'all' | 'disabled';
 
-async function milliseconds(work: () => Promise<unknown>): Promise<number> {
+async function milliseconds(work: () => unknown): Promise<number> {
   const start = performance.now();
   await work();
   return performance.now() - start;
 }
 
-function context(engine: Engine, gpu: Engine | null): StepContext {
-  return { engine, gpu, seed: 1, cancel: { aborted: false, throwIfAborted() {} }, progress() {} };
+async function best(rounds: number, work: () => Promise<number>): Promise<number> {
+  let value = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < rounds; i++) value = Math.min(value, await work());
+  return value;
 }
 
-async function inputs(artifact: ModelArtifact, images: ImageSet): Promise<Tensors[]> {
+async function toFeeds(artifact: ModelArtifact, images: ImageSet): Promise<Tensors[]> {
   const { preprocess: p, input } = artifact.spec!;
   const feeds: Tensors[] = [];
-  for (let i = 0; i < images.entries.length; i++) {
-    const { input: data } = preprocess(await images.load(i), p);
-    feeds.push({ [input]: { dtype: p.dtype, dims: inputDims(p), data } });
-  }
+  for (let i = 0; i < images.entries.length; i++)
+    feeds.push({ [input]: { dtype: p.dtype, dims: inputDims(p), data: preprocess(await images.load(i), p).input } });
   return feeds;
 }
 
-/** Milliseconds an image of bare runs, inputs ready before the clock. */
-async function bare(engine: Engine, bytes: Uint8Array, feeds: readonly Tensors[], optimization: 'all' | 'disabled'): Promise<number> {
+/** Milliseconds an image: the session open, the inputs ready before the clock. */
+async function bare(engine: Engine, bytes: Uint8Array, feeds: readonly Tensors[], optimization: Level, input: BenchInput): Promise<number> {
   const session = await engine.create(bytes, { optimization });
   try {
-    for (let i = 0; i < WARM_UP; i++) await session.run(feeds[i % feeds.length]!);
-    return (
-      (await milliseconds(async () => {
-        for (const feed of feeds) await session.run(feed);
-      })) / feeds.length
-    );
+    for (let i = 0; i < input.warmUp; i++) await session.run(feeds[i % feeds.length]!);
+    const pass = async () => {
+      for (const feed of feeds) await session.run(feed);
+    };
+    return (await best(input.rounds, () => milliseconds(pass))) / feeds.length;
   } finally {
     await session.release();
   }
 }
 
-async function preview(engine: Engine, artifact: ModelArtifact, bytes: Uint8Array, images: ImageSet): Promise<number> {
+/** A pass over the images by a step: milliseconds an image from the first to the last, and what was spent besides. */
+async function passOf(images: number, rounds: number, work: (progress: (p: Progress) => void) => Promise<unknown>) {
+  let perImage = Number.POSITIVE_INFINITY;
+  let setUp = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < rounds; i++) {
+    const ticks: number[] = [];
+    const total = await milliseconds(() => work(() => ticks.push(performance.now())));
+    const each = (ticks.at(-1)! - ticks[0]!) / (images - 1);
+    perImage = Math.min(perImage, each);
+    setUp = Math.min(setUp, total - images * each);
+  }
+  return { perImage, setUp };
+}
+
+/** A frame as the preview's worker computes it: both networks, each with its own preprocessing and decoding. */
+async function preview(engine: Engine, artifact: ModelArtifact, bytes: Uint8Array, { images, rounds }: BenchInput): Promise<number> {
   const spec = artifact.spec!;
   const sessions = [await engine.create(bytes), await engine.create(bytes)];
   const frames = await Promise.all(images.entries.map((_, i) => images.load(i)));
-  const frame = async (i: number) => {
-    const { input: data, placement } = preprocess(frames[i]!, spec.preprocess);
-    const feed = { [spec.input]: { dtype: spec.preprocess.dtype, dims: inputDims(spec.preprocess), data } };
-    for (const session of sessions) detect(spec, await session.run(feed), placement, PREVIEW_OPTIONS);
+  const pass = async () => {
+    for (const frame of frames)
+      for (const session of sessions) {
+        const { input: data, placement } = preprocess(frame, spec.preprocess);
+        const feed = { [spec.input]: { dtype: spec.preprocess.dtype, dims: inputDims(spec.preprocess), data } };
+        detect(spec, await session.run(feed), placement, PREVIEW_OPTIONS);
+      }
   };
   try {
-    for (let i = 0; i < Math.min(4, frames.length); i++) await frame(i);
-    return (
-      (await milliseconds(async () => {
-        for (let i = 0; i < frames.length; i++) await frame(i);
-      })) / frames.length
-    );
+    return (await best(rounds, () => milliseconds(pass))) / frames.length;
   } finally {
     for (const session of sessions) await session.release();
   }
 }
 
-/** Parse and serialize in MB/s: the best of three. */
-async function throughput(bytes: Uint8Array): Promise<{ parse: number; serialize: number }> {
+/** Parse and serialize in MB/s: the best of five. */
+async function throughput(bytes: Uint8Array): Promise<BenchRow[]> {
   const megabytes = bytes.length / 1e6;
-  let parse = 0;
-  let serialize = 0;
-  for (let i = 0; i < 3; i++) {
-    let model = parseModel(bytes);
-    parse = Math.max(parse, megabytes / ((await milliseconds(async () => (model = parseModel(bytes)))) / 1000));
-    serialize = Math.max(serialize, megabytes / ((await milliseconds(async () => serializeModel(model))) / 1000));
-  }
-  return { parse, serialize };
+  const model = parseModel(bytes);
+  const row = async (what: string, work: () => unknown): Promise<BenchRow> => {
+    const ms = await best(5, () => milliseconds(work));
+    return { what, value: megabytes / (ms / 1000), unit: 'MB/s', ratio: null, setUp: null };
+  };
+  return [await row('parse ONNX', () => parseModel(bytes)), await row('serialize ONNX', () => serializeModel(model))];
 }
 
-/** Everything for one engine. `gpu` is used for calibration only, as in the product. */
+/** Everything for one engine; with `gpu` only what the product does there: calibration and preview. */
 export async function measure(engine: Engine, gpu: Engine | null, input: BenchInput): Promise<BenchRow[]> {
+  const { images, rounds } = input;
+  const used = gpu ?? engine;
   const artifact = await openModel(input.name, input.model);
   const bytes = serializeModel(artifact.model);
-  const feeds = await inputs(artifact, input.images);
-  const ctx = context(engine, gpu);
-  const base = await bare(gpu ?? engine, bytes, feeds, 'all');
-  const rows: BenchRow[] = [{ what: 'bare inference', value: base, unit: 'ms/image', ratio: 1 }];
-  const perImage = async (what: string, reference: number, work: () => Promise<unknown>) => {
-    await work(); // warm: session creation and tier-up of the WASM module are measured once, not per image
-    const value = (await milliseconds(work)) / feeds.length;
-    rows.push({ what, value, unit: 'ms/image', ratio: value / reference });
-  };
-  await perImage('calibration', base, () => calibrate(artifact, input.images, resolveOptions(calibrateMeta, {}), ctx));
-  if (gpu) return rows;
-  const disabled = await bare(engine, bytes, feeds, 'disabled');
-  rows.push({ what: 'bare inference, level disabled', value: disabled, unit: 'ms/image', ratio: disabled / base });
-  const target = { ...artifact, environment: 'FP32' };
-  await perImage('evaluation (÷ bare at its level)', disabled, () => evaluate(target, input.images, resolveOptions(evaluateMeta, {}), ctx));
-  const frame = await preview(engine, artifact, bytes, input.images);
-  rows.push({ what: 'preview frame ÷ two inferences', value: frame, unit: 'ms', ratio: frame / (2 * base) });
-  const { parse, serialize } = await throughput(bytes);
-  rows.push(
-    { what: 'parse ONNX', value: parse, unit: 'MB/s', ratio: null },
-    { what: 'serialize ONNX', value: serialize, unit: 'MB/s', ratio: null },
-  );
-  return rows;
+  const feeds = await toFeeds(artifact, images);
+  const count = feeds.length;
+  const context = (progress: (p: Progress) => void): StepContext => ({
+    ...{ engine, gpu, seed: 1, progress },
+    cancel: { aborted: false, throwIfAborted() {} },
+  });
+  const base = await bare(used, bytes, feeds, 'all', input);
+  const rows: BenchRow[] = [{ what: 'bare inference', value: base, unit: 'ms/image', ratio: 1, setUp: null }];
+  const add = (what: string, { perImage, setUp }: Awaited<ReturnType<typeof passOf>>, reference: number) =>
+    rows.push({ what, value: perImage, unit: 'ms/image', ratio: perImage / reference, setUp });
+
+  add('calibration', await passOf(count, rounds, (tick) => calibrate(artifact, images, { images: count }, context(tick))), base);
+  if (!gpu) {
+    const level = await bare(engine, bytes, feeds, 'disabled', input);
+    rows.push({ what: 'bare inference, level disabled', value: level, unit: 'ms/image', ratio: level / base, setUp: null });
+    const target = { ...artifact, environment: 'FP32' };
+    add('evaluation (÷ bare, level disabled)', await passOf(count, rounds, (tick) => evaluate(target, images, {}, context(tick))), level);
+  }
+  const frame = await preview(used, artifact, bytes, input);
+  rows.push({ what: 'preview frame (÷ two inferences)', value: frame, unit: 'ms/frame', ratio: frame / (2 * base), setUp: null });
+  return gpu ? rows : [...rows, ...(await throughput(bytes))];
 }
