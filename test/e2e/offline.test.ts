@@ -64,7 +64,7 @@ describe('the built site', () => {
     await detects(page);
     expect(await isolated(page)).toBe(false);
     expect(await page.getByTestId('engine').textContent()).toContain('1 thread');
-    expect(await page.locator('body').innerText()).toMatch(/1 thread: .*not cross-origin isolated/);
+    await page.getByText('1 thread: page is not cross-origin isolated').waitFor();
     expect(await arrival(page)).toBe('navigate');
     await close();
     await server.close();
