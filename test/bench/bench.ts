@@ -1,6 +1,6 @@
 /** `npm run bench [-- --images N]`: one markdown table of ratios measured within one run, in Node and in Chromium. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Browser, chromium } from 'playwright';
@@ -89,6 +89,7 @@ function table(reports: readonly Report[]): string {
 const data = process.env.BONSAI_DATA ?? (existsSync('../shared/data') ? '../shared/data' : '');
 const scratch = mkdtempSync(join(tmpdir(), 'bonsai-bench-'));
 const browserPath = findBrowser();
+const load = loadavg();
 try {
   await writeScenes(scratch, 0, COUNT, { format: 'jpg', labelled: false });
   const embedded: Subject = { model: EMBEDDED, folder: scratch, count: COUNT, warmUp: 15, rounds: 3 };
@@ -107,7 +108,10 @@ try {
   if (browserPath) {
     const server = await createServer({
       logLevel: 'error',
-      server: { port: 0, fs: { allow: ['.', scratch, ...(data ? [resolve(data)] : [])] } },
+      cacheDir: 'node_modules/.vite-bench',
+      // Found late, a dependency would make the server reload the page in the middle of a measurement.
+      optimizeDeps: { entries: ['test/bench/page.ts', 'test/bench/decoder.ts'] },
+      server: { port: 0, hmr: false, watch: null, fs: { allow: ['.', scratch, ...(data ? [resolve(data)] : [])] } },
     });
     await server.listen();
     const browser = await chromium.launch({
@@ -129,7 +133,7 @@ try {
   } else notes.push('No Chrome or Chromium was found: only Node was measured.');
   console.log(table(reports));
   console.log(`
-- ${CORES} cores (${cpus()[0]?.model.trim() ?? 'unknown CPU'}), Node ${process.versions.node}, ${browserVersion}, ${process.platform} ${process.arch}.
+- ${CORES} cores (${cpus()[0]?.model.trim() ?? 'unknown CPU'}), Node ${process.versions.node}, ${browserVersion}, ${process.platform} ${process.arch}; load ${load[0]!.toFixed(1)} before, ${loadavg()[0]!.toFixed(1)} after.
 - Ratios are within one run: calibration and evaluation ÷ bare inference of the same images at the same optimization level,
   a preview frame ÷ two bare inferences. The best of ${main.rounds} rounds. Set-up is spent once, whatever the number of images.
 - In Chromium another worker decodes the JPEGs; in Node the same process does, between inferences.

@@ -123,6 +123,6 @@ describe.skipIf(!HAS_DATA)('every real model is inspected, pruned by 10 %, calib
       // The QDQ file opens again as the same kind of network.
       expect((await inspectModel('model.qdq.onnx', models.quantized!)).family).toBe(known.family);
     },
-    60_000,
+    120_000,
   );
 });
