@@ -1,6 +1,5 @@
-import type { ImageSet } from '../src/data';
 import { defaultPreprocess, inputDims, preprocess } from '../src/models';
-import { describeError } from '../src/numerics';
+import { describeError, type RgbImage } from '../src/numerics';
 import { serializeModel } from '../src/onnx';
 import { type Engine, parityCheck, type Tensors } from '../src/runtime';
 import { chooseEngines, type Engines } from '../src/runtime/web';
@@ -28,20 +27,20 @@ export interface Admitted {
   readonly parity: number | null;
 }
 
-/** The input tensor for the set's first image; null for a network that takes no image. */
-async function probeFeed({ model, spec }: ModelArtifact, images: ImageSet): Promise<Tensors | null> {
+/** The input tensor for an image; null for a network that takes none. */
+function probeFeed({ model, spec }: ModelArtifact, image: RgbImage): Tensors | null {
   const p = spec?.preprocess ?? defaultPreprocess(model);
   const input = spec?.input ?? model.graph.inputs[0]?.name;
   if (!p || !input) return null;
-  const { input: data } = preprocess(await images.load(0), p);
+  const { input: data } = preprocess(image, p);
   return { [input]: { dtype: p.dtype, dims: inputDims(p), data } };
 }
 
 /** Lets the GPU compute this network only if it gives WASM's numbers on one image; a GPU that fails is noted. */
-export async function admit({ engine, gpu, notes }: Engines, artifact: ModelArtifact, images: ImageSet): Promise<Admitted> {
+export async function admit({ engine, gpu, notes }: Engines, artifact: ModelArtifact, image: RgbImage): Promise<Admitted> {
   if (!gpu) return { engine, gpu, notes, parity: null };
   try {
-    const feed = await probeFeed(artifact, images);
+    const feed = probeFeed(artifact, image);
     if (!feed) return { engine, gpu: null, notes, parity: null };
     const { admitted, maxRel } = await parityCheck(serializeModel(artifact.model), [feed], engine, gpu);
     if (admitted) return { engine, gpu, notes, parity: maxRel };

@@ -8,6 +8,20 @@ export async function openImages(source: ImageSource): Promise<ImageSet> {
   return source.kind === 'scenes' ? sceneSet(source.first, source.count) : filesToImageSet(source.files, source.name);
 }
 
+const TRIES = 8;
+
+/** One image to look at a network with: the first of the set that can be read, else a scene. */
+export async function probeImage(images: ImageSet): Promise<RgbImage> {
+  for (let i = 0; i < Math.min(TRIES, images.entries.length); i++) {
+    try {
+      return await images.load(i);
+    } catch {
+      // Damaged images are named where they are shown or measured.
+    }
+  }
+  return sceneSet(0, 1).load(0);
+}
+
 /** For drawing on the page. */
 export function toBitmap({ width, height, data }: RgbImage): Promise<ImageBitmap> {
   const rgba = new Uint8ClampedArray(width * height * 4);

@@ -17,6 +17,7 @@ import type { Session } from '../src/runtime';
 import type { DetectorSpec, ModelArtifact } from '../src/steps';
 import { openModel } from '../src/steps/open';
 import { admit, enginesFor, reportOf } from './engines';
+import { probeImage } from './images';
 import type { EngineChoice, PreviewInfo, PreviewModel, PreviewSide, ProbeAdvice } from './wire';
 
 /** One network that is looked at: a session, and how to feed and read it. */
@@ -52,14 +53,15 @@ export async function watch(m: PreviewModel, choice: EngineChoice, images: Image
     spec: own && like && own.family === like.family ? { ...like, levels: own.levels, input: own.input } : (own ?? like),
   };
   const quantized = isQuantized(artifact);
-  const admitted = await admit(await enginesFor(quantized ? 'wasm' : choice), artifact, images);
+  const image = await probeImage(images);
+  const admitted = await admit(await enginesFor(quantized ? 'wasm' : choice), artifact, image);
   const session = await (admitted.gpu ?? admitted.engine).create(
     serializeModel(artifact.model),
     quantized ? { optimization: 'disabled' } : {},
   );
   let spec = artifact.spec;
   try {
-    if (spec && !like) spec = refineSpec(spec, await run(session, spec, preprocess(await images.load(0), spec.preprocess).input));
+    if (spec && !like) spec = refineSpec(spec, await run(session, spec, preprocess(image, spec.preprocess).input));
   } catch (error) {
     await session.release();
     throw error;

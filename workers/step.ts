@@ -7,7 +7,7 @@ import { openModel } from '../src/steps/open';
 import { openStore } from '../src/store';
 import { type Cancel, type CancelFlag, cancelToken } from './cancel';
 import { admit, enginesFor, reportOf } from './engines';
-import { openImages } from './images';
+import { openImages, probeImage } from './images';
 import { type EngineChoice, type JobCallbacks, type JobResult, type JobSource, keepErrors } from './wire';
 
 keepErrors();
@@ -35,7 +35,7 @@ const table = {
     const { name, model, external } = source;
     const calibration = await openImages(source.calibration);
     const evaluation = source.evaluation && (await openImages(source.evaluation));
-    const admitted = await admit(await enginesFor(choice), await openModel(name, model, external), calibration);
+    const admitted = await admit(await enginesFor(choice), await openModel(name, model, external), await probeImage(calibration));
     void on.engine(reportOf(admitted));
     const { files, ...result } = await runRecipe(
       recipe,
