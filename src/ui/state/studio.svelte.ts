@@ -145,6 +145,30 @@ export class Studio {
     }
   }
 
+  /** Keeps the camera's frame as an image of the calibration set. */
+  async capture(): Promise<void> {
+    const frame = this.preview.frame;
+    if (!frame) return;
+    const canvas = new OffscreenCanvas(frame.width, frame.height);
+    canvas.getContext('2d')!.drawImage(frame.bitmap, 0, 0);
+    const file = await canvas.convertToBlob({ type: 'image/png' });
+    const name = text.preview.cameraFrames;
+    const before = this.imageFiles?.name === name ? this.imageFiles.files : [];
+    const files = [...before, { path: `frame-${String(before.length + 1).padStart(3, '0')}.png`, file }];
+    this.imageFiles = { kind: 'files', name, files };
+    this.labelled = false;
+    this.alerts.info(text.preview.captured(files.length));
+  }
+
+  /** Feeds the network in another way: shown at once, and part of the recipe. */
+  async usePreprocess(preset: string): Promise<void> {
+    if (!this.model) return;
+    this.recipe.set({ ...this.recipe.current, preprocess: preset });
+    this.model = { ...this.model, preprocess: preset === 'auto' ? undefined : preset };
+    await this.preview.open(this.model, this.engineChoice);
+    if (this.result) await this.#show(this.result);
+  }
+
   /** Offers another preprocessing where the assumed one finds nothing. */
   async #advise(): Promise<void> {
     const advice = await this.preview.worker.advise();

@@ -115,6 +115,10 @@ export const en = {
     fps: (n: string) => `${n} FPS`,
     noImages: 'No images yet: open a folder, or look at the scenes.',
     useScenes: 'Show the scenes',
+    capture: 'Keep frame for calibration',
+    captured: (n: number) => `${n} camera frame${n === 1 ? '' : 's'} kept: the next run calibrates on ${n === 1 ? 'it' : 'them'}.`,
+    cameraFrames: 'Camera frames',
+    preprocess: 'Input',
     camera: {
       insecure: 'The camera needs a secure page: open the studio over https or on localhost.',
       denied: 'The camera was refused: allow it in the browser’s address bar and try again.',
