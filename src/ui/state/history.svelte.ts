@@ -9,6 +9,9 @@ export interface RunSummary {
   /** mAP before and after, percent; null = n/a. */
   readonly before: number | null;
   readonly after: number | null;
+  readonly parameters: number;
+  readonly macs: number;
+  readonly weightBytes: number;
 }
 
 interface KeptRun {
@@ -50,5 +53,16 @@ export class History {
 }
 
 function summary(id: string, at: number, { model, recipe, result }: KeptRun): RunSummary {
-  return { id, at, model, recipe, before: result.rows[0]?.metrics?.mAP ?? null, after: result.rows.at(-1)?.metrics?.mAP ?? null };
+  const last = result.rows.at(-1);
+  return {
+    id,
+    at,
+    model,
+    recipe,
+    before: result.rows[0]?.metrics?.mAP ?? null,
+    after: last?.metrics?.mAP ?? null,
+    parameters: last?.parameters ?? 0,
+    macs: last?.macs ?? 0,
+    weightBytes: last?.weightBytes ?? 0,
+  };
 }

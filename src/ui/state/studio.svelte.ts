@@ -174,11 +174,7 @@ export class Studio {
     const advice = await this.preview.worker.advise();
     if (!advice) return;
     const { preset } = advice;
-    const model = this.model;
-    const action =
-      preset && model
-        ? { label: text.alerts.useIt, run: () => this.attempt(() => this.open({ ...model, preprocess: preset })) }
-        : undefined;
+    const action = preset ? { label: text.alerts.useIt, run: () => this.attempt(() => this.usePreprocess(preset)) } : undefined;
     this.alerts.info(advice.note, action);
   }
 

@@ -149,6 +149,7 @@ export const en = {
     classes: 'Predicted classes',
     dominated: (share: string, name: string) => `${share} of the detections are “${name}”.`,
     history: 'Earlier runs',
+    when: 'When',
     show: 'Show',
     remove: 'Remove',
     notes: 'Notes',
