@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { strFromU8, unzipSync } from 'fflate';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { palettePng } from '../data/files';
+import { gradientJpeg, palettePng } from '../data/files';
 import { seriousViolations } from './axe';
 import { launch, openTab, type Tab } from './browser';
 import { type StaticServer, serve } from './server';
@@ -78,7 +80,8 @@ describe('the main job', () => {
     const long = await watchLongTasks();
     await page.getByRole('button', { name: 'Compress for Hailo-8' }).click();
     await page.getByRole('link', { name: 'Download bundle' }).waitFor({ timeout: 200_000 });
-    console.log('long tasks', await long());
+    // Wall time while every core computes: a task of 50 ms may be seen as several times that.
+    expect(Math.max(0, ...(await long()))).toBeLessThan(500);
     expect(await page.locator('tr[data-row]').evaluateAll((rows) => rows.map((row) => row.getAttribute('data-row')))).toEqual([
       'fp32',
       'pruned',
@@ -91,7 +94,7 @@ describe('the main job', () => {
     expect(map.pruned).toBeGreaterThan(30);
     expect(map.int8).toBeGreaterThan(0);
     expect(await cell('pruned', 4)).toMatch(/\(−1\d %\)$/);
-    expect(await cell('int8', 3)).toMatch(/\(−7\d %\)$/);
+    expect(await cell('int8', 3)).toMatch(/\(−[78]\d %\)$/);
     await someFound('compressed').waitFor({ timeout: 60_000 });
     expect(tab.errors).toEqual([]);
   });
@@ -191,7 +194,8 @@ describe('the camera', () => {
 
 describe('wrong files', () => {
   const model = () => readFileSync('static/models/scenes-depthwise.onnx');
-  const jpeg = Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 16, 1, 2, 3]);
+  /** Its header is whole, its picture is missing. */
+  const jpeg = Buffer.from(gradientJpeg.subarray(0, 600));
   const coco = (file: string) =>
     Buffer.from(
       JSON.stringify({
@@ -201,13 +205,20 @@ describe('wrong files', () => {
       }),
     );
 
+  /** Waits for the sentence, sees that it isn't repeated, and dismisses it. */
+  async function saidOnce(sentence: string | RegExp): Promise<void> {
+    const alert = page.getByRole('alert').filter({ hasText: sentence });
+    await alert.first().waitFor({ timeout: 20_000 });
+    await page.waitForTimeout(2500);
+    expect(await alert.count()).toBe(1);
+    await alert.getByRole('button', { name: 'Dismiss' }).click();
+  }
+
   /** Opens files of these names and waits for the sentence. */
   async function refused(files: Readonly<Record<string, Buffer>>, sentence: string | RegExp): Promise<void> {
     const payload = Object.entries(files).map(([name, buffer]) => ({ name, mimeType: 'application/octet-stream', buffer }));
     await page.getByLabel('Open model or images').setInputFiles(payload);
-    const alert = page.getByRole('alert').filter({ hasText: sentence });
-    await alert.first().waitFor({ timeout: 20_000 });
-    await page.getByRole('button', { name: 'Dismiss' }).first().click();
+    await saidOnce(sentence);
   }
 
   it('text named as a model', async () => {
@@ -226,6 +237,16 @@ describe('wrong files', () => {
       { 'one.png': Buffer.from(palettePng), 'instances.json': coco('other.jpg') },
       'The annotations are of other images: none of its 1 image is in',
     );
+  });
+
+  it('an empty folder, dropped', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'bonsai-empty-'));
+    const client = await page.context().newCDPSession(page);
+    const data = { items: [], files: [folder], dragOperationsMask: 1 };
+    for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+      await client.send('Input.dispatchDragEvent', { type, x: 300, y: 300, data });
+    await saidOnce('The folder is empty: drop one with images, or an ONNX model.');
+    rmdirSync(folder);
   });
 
   it('JSON that is none', async () => {
