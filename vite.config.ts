@@ -40,5 +40,16 @@ export default defineConfig({
   preview: { headers },
   build: { target: 'es2022', chunkSizeWarningLimit: 1500 },
   // Found late, these would make the dev server reload the page in the middle of a run.
-  optimizeDeps: { include: ['onnxruntime-web/wasm', 'onnxruntime-web/webgpu', 'onnxruntime-web/jspi', 'comlink'] },
+  optimizeDeps: {
+    include: [
+      'onnxruntime-web/wasm',
+      'onnxruntime-web/webgpu',
+      'onnxruntime-web/jspi',
+      'comlink',
+      'idb',
+      'jpeg-js',
+      '@jsquash/jpeg/decode.js',
+      '@jsquash/png/decode.js',
+    ],
+  },
 });

@@ -1,11 +1,32 @@
+import * as Comlink from 'comlink';
 import { type ImageSet, sceneSet } from '../src/data';
 import { filesToImageSet } from '../src/data/web';
 import type { RgbImage } from '../src/numerics';
+import type { DecodeTable } from './decode';
 import type { ImageSource } from './wire';
 
 /** The images that a source names. Throws StudioError 'bad-data' as the data room does. */
 export async function openImages(source: ImageSource): Promise<ImageSet> {
   return source.kind === 'scenes' ? sceneSet(source.first, source.count) : filesToImageSet(source.files, source.name);
+}
+
+let decoder: Comlink.Remote<DecodeTable> | null = null;
+
+/** {@link openImages}, decoded by a worker of its own, so that a job's network doesn't wait for the next image. */
+export async function openImagesAside(source: ImageSource): Promise<ImageSet> {
+  const set = await openImages(source);
+  if (typeof Worker === 'undefined') return set; // a browser without workers inside workers
+  decoder ??= Comlink.wrap<DecodeTable>(new Worker(new URL('./decode.ts', import.meta.url), { type: 'module', name: 'decode' }));
+  const remote = decoder;
+  if (source.kind === 'scenes') return { ...set, load: async (i) => remote.scene(source.first + i) };
+  const files = new Map(source.files.map(({ path, file }) => [path, file]));
+  return {
+    ...set,
+    load: async (i) => {
+      const { fileName, width, height } = set.entries[i]!;
+      return remote.file(files.get(fileName)!, fileName, width !== null && height !== null ? { width, height } : null);
+    },
+  };
 }
 
 const TRIES = 8;

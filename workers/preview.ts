@@ -2,7 +2,7 @@
 import * as Comlink from 'comlink';
 import { type ImageSet, sceneSet } from '../src/data';
 import { fromBitmap, openImages, toBitmap } from './images';
-import { advise, look, type Watched, watch } from './previewer';
+import { advise, look, type Prepared, type Watched, watch } from './previewer';
 import {
   type EngineChoice,
   type FrameRequest,
@@ -59,8 +59,9 @@ const table = {
     busy = true;
     try {
       const image = await imageOf(request);
-      const a = original && (await look(original, image, scoreThreshold));
-      const b = compressed && (await look(compressed, image, scoreThreshold));
+      const shared: Prepared = new Map();
+      const a = original && (await look(original, image, scoreThreshold, shared));
+      const b = compressed && (await look(compressed, image, scoreThreshold, shared));
       const bitmap = 'bitmap' in request ? request.bitmap : await toBitmap(image);
       return Comlink.transfer({ bitmap, width: image.width, height: image.height, a, b }, [bitmap]);
     } finally {

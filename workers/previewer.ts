@@ -7,6 +7,7 @@ import {
   inputDims,
   PRESETS,
   PREVIEW_OPTIONS,
+  type Preprocessed,
   preprocess,
   probePreprocess,
   refineSpec,
@@ -78,11 +79,22 @@ export async function watch(m: PreviewModel, choice: EngineChoice, images: Image
   return { session, spec, info };
 }
 
+/** Inputs made of one frame, by how; networks that are fed alike share theirs. */
+export type Prepared = Map<string, Preprocessed>;
+
 /** Detections of one image, and what each part of them took. */
-export async function look({ session, spec }: Watched, image: RgbImage, scoreThreshold: number): Promise<PreviewSide> {
+export async function look(
+  { session, spec }: Watched,
+  image: RgbImage,
+  scoreThreshold: number,
+  shared: Prepared = new Map(),
+): Promise<PreviewSide> {
   if (!spec) return { detections: [], ms: { preprocess: 0, inference: 0, decode: 0 } };
   const start = performance.now();
-  const { input, placement } = preprocess(image, spec.preprocess);
+  const key = JSON.stringify(spec.preprocess);
+  const ready = shared.get(key) ?? preprocess(image, spec.preprocess);
+  shared.set(key, ready);
+  const { input, placement } = ready;
   const prepared = performance.now();
   const outputs = await run(session, spec, input);
   const inferred = performance.now();

@@ -7,7 +7,7 @@ import { openModel } from '../src/steps/open';
 import { openStore } from '../src/store';
 import { type Cancel, type CancelFlag, cancelToken } from './cancel';
 import { admit, enginesFor, reportOf } from './engines';
-import { openImages, probeImage } from './images';
+import { openImagesAside, probeImage } from './images';
 import { type EngineChoice, type JobCallbacks, type JobResult, type JobSource, keepErrors } from './wire';
 
 keepErrors();
@@ -33,8 +33,8 @@ const table = {
   async compress(recipe: Recipe, source: JobSource, choice: EngineChoice, flag: CancelFlag, on: Comlink.Remote<JobCallbacks>) {
     const cancel = (current = cancelToken(flag));
     const { name, model, external } = source;
-    const calibration = await openImages(source.calibration);
-    const evaluation = source.evaluation && (await openImages(source.evaluation));
+    const calibration = await openImagesAside(source.calibration);
+    const evaluation = source.evaluation && (await openImagesAside(source.evaluation));
     const admitted = await admit(await enginesFor(choice), await openModel(name, model, external), await probeImage(calibration));
     void on.engine(reportOf(admitted));
     const { files, ...result } = await runRecipe(

@@ -137,7 +137,7 @@ try {
 - Ratios are within one run: calibration and evaluation ÷ bare inference of the same images at the same optimization level,
   a preview frame ÷ two bare inferences. The best of ${main.rounds} rounds. Set-up is spent once, whatever the number of images.
 - In Chromium another worker decodes the JPEGs; in Node the same process does, between inferences.
-- The preview's frame is decoded before the clock starts; it covers preprocessing, inference and decoding of detections, twice.
+- The preview's frame is decoded before the clock starts; it covers preprocessing once, inference and decoding of detections twice.
 ${notes.map((note) => `- ${note}\n`).join('')}`);
 } finally {
   rmSync(scratch, { recursive: true, force: true });

@@ -78,18 +78,17 @@ async function passOf(images: number, rounds: number, work: (progress: (p: Progr
   return { perImage, setUp };
 }
 
-/** A frame as the preview's worker computes it: both networks, each with its own preprocessing and decoding. */
+/** A frame as the preview's worker computes it: prepared once for both networks, which are fed alike. */
 async function preview(engine: Engine, artifact: ModelArtifact, bytes: Uint8Array, { images, rounds }: BenchInput): Promise<number> {
   const spec = artifact.spec!;
   const sessions = [await engine.create(bytes), await engine.create(bytes)];
   const frames = await Promise.all(images.entries.map((_, i) => images.load(i)));
   const pass = async () => {
-    for (const frame of frames)
-      for (const session of sessions) {
-        const { input: data, placement } = preprocess(frame, spec.preprocess);
-        const feed = { [spec.input]: { dtype: spec.preprocess.dtype, dims: inputDims(spec.preprocess), data } };
-        detect(spec, await session.run(feed), placement, PREVIEW_OPTIONS);
-      }
+    for (const frame of frames) {
+      const { input: data, placement } = preprocess(frame, spec.preprocess);
+      const feed = { [spec.input]: { dtype: spec.preprocess.dtype, dims: inputDims(spec.preprocess), data } };
+      for (const session of sessions) detect(spec, await session.run(feed), placement, PREVIEW_OPTIONS);
+    }
   };
   try {
     return (await best(rounds, () => milliseconds(pass))) / frames.length;
