@@ -10,11 +10,16 @@ export async function openImages(source: ImageSource): Promise<ImageSet> {
   return source.kind === 'scenes' ? sceneSet(source.first, source.count) : filesToImageSet(source.files, source.name);
 }
 
+function fingerprint(source: ImageSource): string {
+  if (source.kind === 'scenes') return `${source.first}+${source.count}`;
+  return source.files.map(({ file }) => `${file.size}@${file instanceof File ? file.lastModified : 0}`).join(',');
+}
+
 let decoder: Comlink.Remote<DecodeTable> | null = null;
 
 /** {@link openImages}, decoded by a worker of its own, so that a job's network doesn't wait for the next image. */
 export async function openImagesAside(source: ImageSource): Promise<ImageSet> {
-  const set = await openImages(source);
+  const set = { ...(await openImages(source)), fingerprint: fingerprint(source) };
   if (typeof Worker === 'undefined') return set; // a browser without workers inside workers
   decoder ??= Comlink.wrap<DecodeTable>(new Worker(new URL('./decode.ts', import.meta.url), { type: 'module', name: 'decode' }));
   const remote = decoder;

@@ -12,6 +12,8 @@ import { type EngineChoice, type JobCallbacks, type JobResult, type JobSource, k
 
 keepErrors();
 let current: Cancel | null = null;
+/** Results kept from one visit to the next; the oldest make room. */
+const KEPT_ARTIFACTS = 40;
 /** Calibration and evaluation results by content hash; the page says it if they can't be kept. */
 const store = openStore(() => {});
 
@@ -20,7 +22,10 @@ const cache = {
     return (await (await store).get('artifacts', id))?.value;
   },
   async put(id: string, value: unknown) {
-    await (await store).put([{ table: 'artifacts', record: { id, value, at: Date.now() } }]);
+    const kept = await store;
+    await kept.put([{ table: 'artifacts', record: { id, value, at: Date.now() } }]);
+    const old = (await kept.all('artifacts')).slice(0, -KEPT_ARTIFACTS);
+    for (const { id: oldest } of old) await kept.remove('artifacts', oldest);
   },
 };
 

@@ -27,6 +27,8 @@ export interface Category {
 /** A set of images, decoded one at a time. */
 export interface ImageSet {
   readonly name: string;
+  /** Tells sets apart whose names and entries are equal (sizes and times of the files); part of every cache key. */
+  readonly fingerprint?: string;
   readonly entries: readonly ImageEntry[];
   /** null = no annotation file: accuracy is agreement with FP32. Empty entries[].truths with categories = "no ground truth". */
   readonly categories: readonly Category[] | null;

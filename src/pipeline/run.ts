@@ -135,7 +135,7 @@ class Run {
 }
 
 function imagesKey(images: ImageSet): string {
-  return `${images.name}:${images.entries.map((entry) => `${entry.id}/${entry.fileName}/${entry.truths.length}`).join(',')}`;
+  return `${images.name}:${images.fingerprint ?? ''}:${images.entries.map((entry) => `${entry.id}/${entry.fileName}/${entry.truths.length}`).join(',')}`;
 }
 
 function engineKey(env: RunEnvironment): string {

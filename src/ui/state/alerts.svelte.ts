@@ -15,7 +15,9 @@ export class Alerts {
 
   #add(alert: Omit<Alert, 'id'>): void {
     const id = this.#next++;
-    this.list = [...this.list.slice(-3), { ...alert, id }];
+    // What is said again replaces what was said.
+    const others = this.list.filter(({ message }) => message !== alert.message);
+    this.list = [...others.slice(-3), { ...alert, id }];
     if (alert.kind === 'info' && !alert.action) setTimeout(() => this.dismiss(id), 8000);
   }
 

@@ -33,7 +33,12 @@ export class PreviewState {
   images = $state.raw<ImagesInfo | null>(null);
   trouble = $state<CameraTrouble | null>(null);
 
-  constructor(private readonly alerts: Alerts) {}
+  /** Called when the preview's worker was lost and the next one needs its networks again. */
+  onLost: () => void = () => {};
+
+  constructor(private readonly alerts: Alerts) {
+    this.#worker.line.onLost = () => this.onLost();
+  }
 
   get worker(): PreviewWorker {
     return this.#worker;
@@ -117,7 +122,9 @@ export class PreviewState {
         }
         this.#show(frame);
       } catch (error) {
+        if (run !== this.#run) return;
         this.alerts.error(error);
+        this.#clear();
         if (this.source !== 'images') return;
       }
       if (this.source === 'webcam') continue;
@@ -125,6 +132,11 @@ export class PreviewState {
       await new Promise((resolve) => setTimeout(resolve, DWELL_MS));
       if (run === this.#run) this.index = (this.index + 1) % (this.source === 'images' ? this.images!.fileNames.length : SCENES);
     }
+  }
+
+  #clear(): void {
+    this.frame?.bitmap.close();
+    this.frame = null;
   }
 
   #show(frame: PreviewFrame): void {

@@ -54,6 +54,7 @@ export class Studio {
   doneIn = $state(0);
 
   constructor() {
+    this.preview.onLost = () => this.attempt(() => this.#restorePreview());
     this.#store = openStore((loss) => this.alerts.info(text.alerts.memory(loss.reason)));
   }
 
@@ -231,6 +232,13 @@ export class Studio {
     await this.preview.compare({ name: 'compressed', bytes }, this.engineChoice);
   }
 
+  /** A new preview worker knows nothing yet. */
+  async #restorePreview(): Promise<void> {
+    if (this.imageFiles) this.preview.images = await this.preview.worker.setImages(this.imageFiles);
+    if (this.model) await this.preview.open(this.model, this.engineChoice);
+    if (this.result) await this.#show(this.result);
+  }
+
   async showRun(id: string): Promise<void> {
     const run = await this.history.get(id);
     if (!run) return;
@@ -246,8 +254,7 @@ export class Studio {
   async chooseEngine(choice: EngineChoice): Promise<void> {
     this.engineChoice = choice;
     await this.#remember('engine', choice);
-    if (this.model) await this.preview.open(this.model, choice);
-    if (this.result) await this.#show(this.result);
+    await this.#restorePreview();
   }
 
   async #remember(id: string, value: unknown): Promise<void> {

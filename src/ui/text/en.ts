@@ -139,7 +139,7 @@ export const en = {
     map: 'mAP',
     ap50: 'AP50',
     examples: 'Detections',
-    images: (n: number) => `${n} images`,
+    images: (n: number) => `${n} image${n === 1 ? '' : 's'}`,
     kind: {
       coco: 'COCO mAP 0.50:0.95 against the ground truth',
       agreement: 'no labels: agreement with the FP32 model’s own detections',
@@ -173,7 +173,7 @@ export const en = {
     dismiss: 'Dismiss',
     opened: (name: string) => `Opened ${name}.`,
     imagesOpened: (n: number, name: string, labelled: boolean) =>
-      `${name}: ${n} images${labelled ? ' with ground truth: used for evaluation and calibration' : ', without labels: accuracy is agreement with FP32'}.`,
+      `${name}: ${n} image${n === 1 ? '' : 's'}${labelled ? ' with ground truth: used for evaluation and calibration' : ', without labels: accuracy is agreement with FP32'}.`,
     recipeOpened: (name: string) => `Recipe “${name}” loaded.`,
     unknownFile: (name: string) => `${name} is no ONNX model, image, annotation file or recipe.`,
     emptyFolder: 'The folder is empty: drop one with images, or an ONNX model.',
