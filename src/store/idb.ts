@@ -42,8 +42,16 @@ export async function diskStore({ name = DATABASE, onLost }: DiskOptions = {}): 
       const tables = [...new Set(writes.map((write) => write.table))];
       if (tables.length === 0) return;
       const transaction = db.transaction(tables, 'readwrite');
-      // A rejected put aborts the transaction, so nothing of it stays; `done` must be awaited with the puts.
-      await Promise.all([...writes.map(({ table, record }) => transaction.objectStore(table).put(record)), transaction.done]);
+      // A put that fails later aborts the transaction by itself; one that can't be cloned throws here and doesn't.
+      const pending: Promise<unknown>[] = [transaction.done];
+      try {
+        for (const { table, record } of writes) pending.push(transaction.objectStore(table).put(record));
+      } catch (error) {
+        transaction.abort();
+        await Promise.allSettled(pending);
+        throw error;
+      }
+      await Promise.all(pending);
     },
     remove: (table, id) => db.delete(table, id),
     close: () => db.close(),
