@@ -1,6 +1,7 @@
 import * as Comlink from 'comlink';
 import { type ImageSet, sceneSet } from '../src/data';
 import { filesToImageSet } from '../src/data/web';
+import { type Preprocess, type Preprocessed, preprocess } from '../src/models';
 import type { RgbImage } from '../src/numerics';
 import type { DecodeTable } from './decode';
 import type { ImageSource } from './wire';
@@ -16,6 +17,7 @@ function fingerprint(source: ImageSource): string {
 }
 
 let decoder: Comlink.Remote<DecodeTable> | null = null;
+const prepares = new WeakMap<ImageSet, (index: number, p: Preprocess) => Promise<Preprocessed>>();
 
 /** {@link openImages}, decoded by a worker of its own, so that a job's network doesn't wait for the next image. */
 export async function openImagesAside(source: ImageSource): Promise<ImageSet> {
@@ -23,15 +25,24 @@ export async function openImagesAside(source: ImageSource): Promise<ImageSet> {
   if (typeof Worker === 'undefined') return set; // a browser without workers inside workers
   decoder ??= Comlink.wrap<DecodeTable>(new Worker(new URL('./decode.ts', import.meta.url), { type: 'module', name: 'decode' }));
   const remote = decoder;
-  if (source.kind === 'scenes') return { ...set, load: async (i) => remote.scene(source.first + i) };
+  if (source.kind === 'scenes') {
+    const aside: ImageSet = { ...set, load: async (i) => remote.scene(source.first + i) };
+    prepares.set(aside, async (i, p) => remote.preparedScene(source.first + i, p));
+    return aside;
+  }
   const files = new Map(source.files.map(({ path, file }) => [path, file]));
-  return {
-    ...set,
-    load: async (i) => {
-      const { fileName, width, height } = set.entries[i]!;
-      return remote.file(files.get(fileName)!, fileName, width !== null && height !== null ? { width, height } : null);
-    },
+  const item = (i: number) => {
+    const { fileName, width, height } = set.entries[i]!;
+    return [files.get(fileName)!, fileName, width !== null && height !== null ? { width, height } : null] as const;
   };
+  const aside: ImageSet = { ...set, load: async (i) => remote.file(...item(i)) };
+  prepares.set(aside, async (i, p) => remote.preparedFile(...item(i), p));
+  return aside;
+}
+
+/** Preprocesses where the image is decoded; sets of other kinds here. */
+export async function prepareAside(images: ImageSet, index: number, p: Preprocess): Promise<Preprocessed> {
+  return prepares.get(images)?.(index, p) ?? preprocess(await images.load(index), p);
 }
 
 const TRIES = 8;

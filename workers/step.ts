@@ -7,7 +7,7 @@ import { openModel } from '../src/steps/open';
 import { openStore } from '../src/store';
 import { type Cancel, type CancelFlag, cancelToken } from './cancel';
 import { admit, enginesFor, reportOf } from './engines';
-import { openImagesAside, probeImage } from './images';
+import { openImagesAside, prepareAside, probeImage } from './images';
 import { type EngineChoice, type JobCallbacks, type JobResult, type JobSource, keepErrors } from './wire';
 
 keepErrors();
@@ -45,7 +45,7 @@ const table = {
     const { files, ...result } = await runRecipe(
       recipe,
       { name, model, external, calibration, evaluation },
-      { ...admitted, cancel, cache, progress: (p) => void on.progress(p), event: (e) => void on.event(e) },
+      { ...admitted, cancel, cache, prepare: prepareAside, progress: (p) => void on.progress(p), event: (e) => void on.event(e) },
     );
     const zip = new Blob(zipPieces(files) as BlobPart[], { type: 'application/zip' });
     return { ...result, zip, files: [...files].map(([path, bytes]) => ({ path, bytes: bytes.length })) } satisfies JobResult;

@@ -51,8 +51,8 @@ class Run {
     readonly input: RunInput,
     readonly env: RunEnvironment,
   ) {
-    const { cancel, engine, gpu } = env;
-    this.ctx = { cancel, engine, gpu, seed: recipe.seed, progress: (p) => env.progress(p) };
+    const { cancel, engine, gpu, prepare } = env;
+    this.ctx = { cancel, engine, gpu, prepare, seed: recipe.seed, progress: (p) => env.progress(p) };
   }
 
   async step<T>(step: StepId, work: () => Promise<T>): Promise<T> {

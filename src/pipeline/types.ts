@@ -6,6 +6,7 @@ import type {
   Engine,
   ImageSet,
   OptionValues,
+  PrepareImage,
   Progress,
   RangesArtifact,
   StepId,
@@ -47,6 +48,8 @@ export interface RunEnvironment {
   readonly engine: Engine;
   readonly gpu: Engine | null;
   readonly cancel: CancelToken;
+  /** Decodes and preprocesses beside the network's runs, where another worker can. */
+  readonly prepare?: PrepareImage;
   progress(p: Progress): void;
   /** Keeps artifacts by hash, so that going back to earlier options is instant. */
   readonly cache?: ArtifactCache;

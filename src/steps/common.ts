@@ -1,5 +1,8 @@
+import type { ImageSet } from '../data';
+import { type Preprocess, type Preprocessed, preprocess } from '../models';
 import { StudioError } from '../numerics';
 import type { OptionMeta, StepMeta } from './meta';
+import type { StepContext } from './types';
 
 export type OptionValues = Readonly<Record<string, number | string | boolean>>;
 
@@ -61,4 +64,14 @@ export function resolveOptions(meta: StepMeta, values: OptionValues): OptionValu
 export function timer(total: number, now: () => number = () => performance.now()): (done: number) => number | undefined {
   const start = now();
   return (done) => (done > 0 && done < total ? ((now() - start) / 1000 / done) * (total - done) : undefined);
+}
+
+/** Image `index` as a network's input; beside the caller's work where the context can. Throws what `images.load` throws. */
+export async function prepareImage(
+  ctx: Pick<StepContext, 'prepare'>,
+  images: ImageSet,
+  index: number,
+  p: Preprocess,
+): Promise<Preprocessed> {
+  return ctx.prepare ? ctx.prepare(images, index, p) : preprocess(await images.load(index), p);
 }

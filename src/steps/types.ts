@@ -3,7 +3,7 @@
  * (structured-cloneable), keyed by a content hash, so cache, undo and replay are one mechanism.
  */
 import type { ImageSet } from '../data';
-import type { DetectorSpec } from '../models';
+import type { DetectorSpec, Preprocess, Preprocessed } from '../models';
 import type { Model } from '../onnx';
 import type { Engine } from '../runtime';
 
@@ -31,7 +31,11 @@ export interface StepContext {
   /** WebGPU engine for float passes, null where there is none or where it failed its parity check. */
   readonly gpu: Engine | null;
   readonly seed: number;
+  /** Decodes and preprocesses image `index` elsewhere (another worker); absent: here, see prepareImage. */
+  readonly prepare?: PrepareImage;
 }
+
+export type PrepareImage = (images: ImageSet, index: number, p: Preprocess) => Promise<Preprocessed>;
 
 /** A network as it goes through the steps. */
 export interface ModelArtifact {

@@ -110,7 +110,7 @@ try {
       logLevel: 'error',
       cacheDir: 'node_modules/.vite-bench',
       // Found late, a dependency would make the server reload the page in the middle of a measurement.
-      optimizeDeps: { entries: ['test/bench/page.ts', 'test/bench/decoder.ts'] },
+      optimizeDeps: { entries: ['test/bench/page.ts', 'workers/decode.ts'] },
       server: { port: 0, hmr: false, watch: null, fs: { allow: ['.', scratch, ...(data ? [resolve(data)] : [])] } },
     });
     await server.listen();
@@ -136,7 +136,7 @@ try {
 - ${CORES} cores (${cpus()[0]?.model.trim() ?? 'unknown CPU'}), Node ${process.versions.node}, ${browserVersion}, ${process.platform} ${process.arch}; load ${load[0]!.toFixed(1)} before, ${loadavg()[0]!.toFixed(1)} after.
 - Ratios are within one run: calibration and evaluation ÷ bare inference of the same images at the same optimization level,
   a preview frame ÷ two bare inferences. The best of ${main.rounds} rounds. Set-up is spent once, whatever the number of images.
-- In Chromium another worker decodes the JPEGs; in Node the same process does, between inferences.
+- In Chromium another worker decodes and preprocesses the JPEGs; in Node the same process does, between inferences.
 - The preview's frame is decoded before the clock starts; it covers preprocessing once, inference and decoding of detections twice.
 ${notes.map((note) => `- ${note}\n`).join('')}`);
 } finally {

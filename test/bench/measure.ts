@@ -22,6 +22,8 @@ export interface BenchInput {
   readonly name: string;
   readonly model: Uint8Array;
   readonly images: ImageSet;
+  /** Decodes and preprocesses in another worker, as in the page. */
+  readonly prepare?: StepContext['prepare'];
   /** Runs before the clock starts: WebAssembly is compiled twice, the second time while it runs. */
   readonly warmUp: number;
   /** The best of this many rounds counts; other processes only ever add time. */
@@ -117,7 +119,7 @@ export async function measure(engine: Engine, gpu: Engine | null, input: BenchIn
   const feeds = await toFeeds(artifact, images);
   const count = feeds.length;
   const context = (progress: (p: Progress) => void): StepContext => ({
-    ...{ engine, gpu, seed: 1, progress },
+    ...{ engine, gpu, seed: 1, progress, prepare: input.prepare },
     cancel: { aborted: false, throwIfAborted() {} },
   });
   const base = await bare(used, bytes, feeds, 'all', input);

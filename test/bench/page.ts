@@ -1,8 +1,7 @@
 /** The benchmark's page: `window.bench` measures one engine. A page load has one engine, whose threads are fixed by its first. */
-import * as Comlink from 'comlink';
 import type { ImageSet } from '../../src/data';
 import { createWasmEngine, createWebGpuEngine } from '../../src/runtime/web';
-import type { DecoderTable } from './decoder';
+import { openImagesAside, prepareAside } from '../../workers/images';
 import { type BenchInput, type BenchRow, measure } from './measure';
 
 export interface PageRequest extends Pick<BenchInput, 'name' | 'warmUp' | 'rounds'> {
@@ -23,19 +22,19 @@ async function bytesOf(url: string): Promise<Uint8Array> {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-/** The files wait in the decoder's worker, so that neither network nor disk is measured. */
+/** The files wait in memory, so that neither network nor disk is measured; the product's own worker decodes them. */
 async function imageSet(images: PageRequest['images']): Promise<ImageSet> {
-  const decoder = Comlink.wrap<DecoderTable>(new Worker(new URL('./decoder.ts', import.meta.url), { type: 'module' }));
-  for (const [index, { name, url }] of images.entries()) await decoder.add(index, name, await bytesOf(url));
-  const entries = images.map(({ name }, id) => ({ id, fileName: name, width: null, height: null, truths: [] }));
-  return { name: 'bench', entries, categories: null, notes: [], load: (index) => decoder.decode(index) };
+  const files = await Promise.all(
+    images.map(async ({ name, url }) => ({ path: name, file: new Blob([(await bytesOf(url)) as BlobPart]) })),
+  );
+  return openImagesAside({ kind: 'files', name: 'bench', files });
 }
 
 async function bench({ backend, threads, modelUrl, images, ...rest }: PageRequest): Promise<PageResult> {
   if (!crossOriginIsolated) throw new Error('The page is not cross-origin isolated: WASM would have one thread.');
   const engine = await createWasmEngine({ threads });
   const gpu = backend === 'webgpu' ? await createWebGpuEngine() : null;
-  const input = { ...rest, model: await bytesOf(modelUrl), images: await imageSet(images) };
+  const input = { ...rest, model: await bytesOf(modelUrl), images: await imageSet(images), prepare: prepareAside };
   return { rows: await measure(engine, gpu, input), version: (gpu ?? engine).version };
 }
 

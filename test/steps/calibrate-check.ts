@@ -27,13 +27,15 @@ export function expectStats(stats: TensorStats, values: readonly Float32Array[],
   const peak = Math.max(...flat.map(Math.abs));
   const near = (a: number, b: number, tolerance: number) =>
     expect(Math.abs(a - b), `${stats.name}: ${a} for ${b}`).toBeLessThanOrEqual(tolerance);
-  near(stats.min, Math.min(...flat), 2e-6 * peak);
+  // A large SiLU's minimum is bounded, not measured, on a CPU; what follows from it by Concat too.
+  const slack = !complete && ['silu', 'joined'].includes(stats.name) ? 2e-3 : 2e-6 * peak;
+  near(stats.min, Math.min(...flat), slack);
   near(stats.max, Math.max(...flat), 2e-6 * peak);
   expect(stats.count).toBe(flat.length);
   const size = values[0]!.length / channels;
   for (let c = 0; c < channels; c++) {
     const channel = values.flatMap((v) => [...v.subarray(c * size, (c + 1) * size)]);
-    near(stats.channelMin![c]!, Math.min(...channel), 2e-6 * peak);
+    near(stats.channelMin![c]!, Math.min(...channel), slack);
     near(stats.channelMax![c]!, Math.max(...channel), 2e-6 * peak);
   }
   const mean = flat.reduce((a, b) => a + b, 0) / flat.length;

@@ -1,20 +1,17 @@
 /** The pass over the images: decode the next while one runs, measure, accumulate. */
 import type { ImageSet } from '../../data';
 import { planesOf } from '../../kernels';
-import { defaultPreprocess, inputDims, type Preprocess, preprocess } from '../../models';
-import { describeError, type RgbImage, StudioError } from '../../numerics';
+import { defaultPreprocess, inputDims, type Preprocess, type Preprocessed } from '../../models';
+import { describeError, StudioError } from '../../numerics';
 import type { Model } from '../../onnx';
 import type { Tensors } from '../../runtime';
-import { type OptionValues, resolveOptions, stepHash, timer } from '../common';
+import { type OptionValues, prepareImage, resolveOptions, stepHash, timer } from '../common';
 import type { ModelArtifact, RangesArtifact, StepContext } from '../types';
 import { type Measurer, openCpuMeasurer } from './measure-cpu';
 import { openGpuMeasurer } from './measure-gpu';
 import { calibrateMeta } from './meta';
 import { addImage, finish, type Running, startRunning } from './streaming';
 import { measuredTensors } from './tensors';
-
-/** Makes the network's inputs from one image. */
-export type ToFeeds = (image: RgbImage) => Tensors;
 
 export interface CalibrateOptions {
   /** Images to measure, spread evenly over the set; default 64. */
@@ -37,8 +34,8 @@ export async function calibrate(
   images: ImageSet,
   options: CalibrateOptions & OptionValues,
   ctx: StepContext,
-  toFeeds: ToFeeds = imageFeeds(artifact),
 ): Promise<RangesArtifact> {
+  const feed = imageFeed(artifact);
   const settings = resolveOptions(calibrateMeta, options) as { images: number; samples: number };
   const total = Math.min(settings.images, images.entries.length);
   const chosen = Array.from({ length: total }, (_, i) => Math.floor((i * images.entries.length) / total));
@@ -47,14 +44,18 @@ export async function calibrate(
   const failed: string[] = [];
   let done = 0;
   try {
-    let next = loadQuietly(images, chosen[0]);
+    let next = prepareQuietly(ctx, images, chosen[0], feed.preprocess);
     for (let i = 0; i < total; i++) {
       ctx.cancel.throwIfAborted();
       const image = await next;
-      next = loadQuietly(images, chosen[i + 1]);
+      next = prepareQuietly(ctx, images, chosen[i + 1], feed.preprocess);
       if (image instanceof Error) failed.push(images.entries[chosen[i]!]!.fileName);
       else {
-        await measureImage(state, toFeeds(image), done);
+        await measureImage(
+          state,
+          { [feed.input]: { dtype: feed.preprocess.dtype, dims: inputDims(feed.preprocess), data: image.input } },
+          done,
+        );
         done++;
       }
       ctx.progress({ step: 'calibrate', label: 'Calibrating', done: i + 1, total, secondsLeft: secondsLeft(i + 1) });
@@ -118,7 +119,7 @@ async function measureImage(pass: Pass, feeds: Tensors, done: number): Promise<v
 }
 
 /** The preprocessing of the network's family; a generic network's input is guessed from its shape. */
-function imageFeeds({ spec, model, name }: ModelArtifact): ToFeeds {
+function imageFeed({ spec, model, name }: ModelArtifact): { readonly input: string; readonly preprocess: Preprocess } {
   const p: Preprocess | null = spec?.preprocess ?? defaultPreprocess(model);
   const input = spec?.input ?? model.graph.inputs.find((v) => v.shape?.length === 4)?.name ?? '';
   const other = model.graph.inputs.find((v) => v.name !== input);
@@ -128,14 +129,14 @@ function imageFeeds({ spec, model, name }: ModelArtifact): ToFeeds {
       other && p ? `${name} needs a second input "${other.name}" besides the image.` : `${name} has no input that an image fits.`,
       'Only networks with one image input can be calibrated.',
     );
-  return (image) => ({ [input]: { dtype: p.dtype, dims: inputDims(p), data: preprocess(image, p).input } });
+  return { input, preprocess: p };
 }
 
 /** Decoding goes on beside inference, so its failure is kept until the image's turn. */
-async function loadQuietly(images: ImageSet, index: number | undefined): Promise<RgbImage | Error> {
+async function prepareQuietly(ctx: StepContext, images: ImageSet, index: number | undefined, p: Preprocess): Promise<Preprocessed | Error> {
   if (index === undefined) return new Error('no image');
   try {
-    return await images.load(index);
+    return await prepareImage(ctx, images, index, p);
   } catch (error) {
     if (error instanceof StudioError && error.code === 'bad-data') return error;
     throw error;

@@ -13,12 +13,24 @@ export type Derivation =
   | { readonly kind: 'relu'; readonly input: number }
   /** The gate of a SiLU: neither extremes nor values are taken from the network. */
   | { readonly kind: 'gate'; readonly input: number }
-  /** x · sigmoid(x), which falls and then rises: its maximum is at one end of x's range, its minimum is measured. */
+  /** x · sigmoid(x), see {@link siluRange}. */
   | { readonly kind: 'silu'; readonly input: number }
   /** Along axis 1. */
   | { readonly kind: 'concat'; readonly inputs: readonly number[] };
 
 export const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+
+const SILU_LOWEST = { x: -1.2784645, y: -0.27846454 };
+
+/**
+ * Range of x · sigmoid(x) over x in [min, max]: it falls to its lowest point and then rises, so its maximum is at one
+ * end, exactly, and its minimum at an end or at the lowest point. Of many values some lie near that point (0.1 away
+ * costs 0.001), and the range always covers them all.
+ */
+export function siluRange(min: number, max: number): { min: number; max: number } {
+  const [a, b] = [min * sigmoid(min), max * sigmoid(max)];
+  return { min: min < SILU_LOWEST.x && SILU_LOWEST.x < max ? SILU_LOWEST.y : Math.min(a, b), max: Math.max(a, b) };
+}
 
 /** One derivation per tensor. */
 export function derivations(graph: Graph, tensors: readonly MeasuredTensor[]): readonly Derivation[] {

@@ -2,7 +2,7 @@
 import { elementsOf, rangeCpu } from '../../kernels';
 import type { Model } from '../../onnx';
 import type { Engine, Tensors } from '../../runtime';
-import { sigmoid } from './derive';
+import { sigmoid, siluRange } from './derive';
 import { buildStatsGraph, type Slot } from './stats-graph';
 import type { Contribution } from './streaming';
 import type { MeasuredTensor } from './tensors';
@@ -14,7 +14,7 @@ export interface Measurer {
   close(): Promise<void>;
 }
 
-/** Extremes see every value (derived ones to float32 rounding); the rest sees `samples` values per tensor. */
+/** Extremes see every value (derived ones to float32 rounding, a SiLU's minimum see siluRange); the rest sees `samples` values per tensor. */
 export async function openCpuMeasurer(
   engine: Engine,
   model: Model,
@@ -43,7 +43,7 @@ function contributions(slots: readonly Slot[], data: Float32Array): readonly Con
 }
 
 /** Exponentials are dear: of a large gate every {@link GATE_STRIDE}th sampled value is computed. */
-const GATE_STRIDE = 4;
+const GATE_STRIDE = 8;
 
 function gateValues({ derivation, complete }: Slot, done: readonly Contribution[]): Float32Array {
   const values = derivation.kind === 'gate' ? done[derivation.input]!.values : null;
@@ -59,8 +59,8 @@ function extremes({ derivation, planes, max, negatedMin }: Slot, data: Float32Ar
       return { min: column(negatedMin!).map((v) => -v), max: column(max!) };
     case 'silu': {
       const x = done[derivation.input]!;
-      const silu = (v: number) => v * sigmoid(v);
-      return { min: column(negatedMin!).map((v) => -v), max: x.max.map((v, c) => Math.max(silu(v), silu(x.min[c]!))) };
+      const ranges = Array.from(x.min, (low, c) => siluRange(low, x.max[c]!));
+      return { min: Float32Array.from(ranges, (r) => r.min), max: Float32Array.from(ranges, (r) => r.max) };
     }
     case 'relu':
     case 'gate': {
@@ -69,7 +69,15 @@ function extremes({ derivation, planes, max, negatedMin }: Slot, data: Float32Ar
       return { min: x.min.map(f), max: x.max.map(f) };
     }
     case 'concat': {
-      const join = (key: 'min' | 'max') => Float32Array.from(derivation.inputs.flatMap((i) => [...done[i]![key]]));
+      const join = (key: 'min' | 'max') => {
+        const joined = new Float32Array(planes.channels);
+        let at = 0;
+        for (const i of derivation.inputs) {
+          joined.set(done[i]![key], at);
+          at += done[i]![key].length;
+        }
+        return joined;
+      };
       return { min: join('min'), max: join('max') };
     }
   }

@@ -34,6 +34,11 @@ export interface StatsGraph {
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
+/** Neighbours sampled together: the most that divide `elements`. One copy of 8 costs ONNX Runtime as much as one of 1. */
+export function runLength(elements: number): number {
+  return [8, 4, 2].find((run) => elements % run === 0) ?? 1;
+}
+
 /**
  * `samples` different positions, ascending, spread evenly over the whole tensor and over all rows, columns and channels:
  * multiples of a step near the golden section of the size that shares no factor with it (Weyl sequence).
@@ -93,13 +98,13 @@ export function buildStatsGraph(model: Model, tensors: readonly MeasuredTensor[]
       return;
     }
     const value = t.dtype === 'float32' ? t.name : emit('Cast', [t.name], { to: 1 });
-    const flat = emit('Reshape', [value, flatShape]);
+    const flat = () => emit('Reshape', [value, flatShape]);
     if (elements <= samples || elements <= 2 * planes.channels) {
       slots.push({
         tensor: t,
         derivation,
         planes,
-        sample: join(flat, elements),
+        sample: join(flat(), elements),
         samples: elements,
         complete: true,
         max: null,
@@ -107,21 +112,25 @@ export function buildStatsGraph(model: Model, tensors: readonly MeasuredTensor[]
       });
       return;
     }
-    const positions = samplePositions(elements, samples);
+    const run = runLength(elements);
+    const positions = samplePositions(elements / run, Math.ceil(samples / run));
     const indices = constant(`positions_${elements}`, () => positions, 'int32');
-    const sample = join(emit('Gather', [flat, indices]), positions.length);
+    const runs = constant(`runs_${run}`, () => new BigInt64Array([-1n, BigInt(run)]), 'int64');
+    const gathered = emit('Gather', [emit('Reshape', [value, runs]), indices], { axis: 0 });
+    const count = positions.length * run;
+    const sample = join(emit('Reshape', [gathered, flatShape]), count);
     // Per channel, or over everything where there is one.
     const column = (x: string): number => {
       const all = planes.channels === 1;
       const reduced = reduceMax(x, all ? [0] : t.dims.map((_, axis) => axis).filter((axis) => axis !== 1));
       return join(all ? emit('Reshape', [reduced, flatShape]) : reduced, planes.channels);
     };
-    const source = planes.channels === 1 ? flat : value;
+    const source = planes.channels === 1 ? flat() : value;
     const isMeasured = derivation.kind === 'measured';
     const max = isMeasured ? column(source) : null;
     // ONNX Runtime's ReduceMin is slower than its ReduceMax on WASM; −max(−x) is the same number.
-    const negatedMin = isMeasured || derivation.kind === 'silu' ? column(emit('Neg', [source])) : null;
-    slots.push({ tensor: t, derivation, planes, sample, samples: positions.length, complete: false, max, negatedMin });
+    const negatedMin = isMeasured ? column(emit('Neg', [source])) : null;
+    slots.push({ tensor: t, derivation, planes, sample, samples: count, complete: false, max, negatedMin });
   });
   const output = `${prefix}statistics`;
   nodes.push(node('Concat', parts, [output], { axis: 0 }));

@@ -1,10 +1,10 @@
 /** Runs networks over an image set: one image at a time, the next one decoding meanwhile. */
 import type { ImageSet } from '../../data';
-import { inputDims, type Placement, type Preprocess, preprocess } from '../../models';
+import { inputDims, type Placement, type Preprocess } from '../../models';
 import { StudioError } from '../../numerics';
 import { type Model, serializeModel } from '../../onnx';
 import type { RunTensor, Session } from '../../runtime';
-import { timer } from '../common';
+import { prepareImage, timer } from '../common';
 import type { StepContext } from '../types';
 
 /** Accuracy is always scored at this level: the reading closest to the ONNX text, on the float and the quantized network alike. */
@@ -27,9 +27,9 @@ export interface Prediction {
 type Prepared = { readonly data: Float32Array | Uint8Array; readonly placement: Placement } | { readonly error: unknown };
 
 /** Never rejects, so that a run that stops early leaves no unhandled rejection behind. */
-async function prepare(images: ImageSet, index: number, p: Preprocess): Promise<Prepared> {
+async function prepare(ctx: StepContext, images: ImageSet, index: number, p: Preprocess): Promise<Prepared> {
   try {
-    const { input, placement } = preprocess(await images.load(index), p);
+    const { input, placement } = await prepareImage(ctx, images, index, p);
     return { data: input, placement };
   } catch (error) {
     return { error };
@@ -67,11 +67,11 @@ export async function predict(
   try {
     for (const model of models) sessions.push(await ctx.engine.create(serializeModel(model), { optimization: OPTIMIZATION }));
     const dims = inputDims(feed.preprocess);
-    let next = total > 0 ? prepare(images, 0, feed.preprocess) : null;
+    let next = total > 0 ? prepare(ctx, images, 0, feed.preprocess) : null;
     for (let index = 0; index < total; index++) {
       ctx.cancel.throwIfAborted();
       const prepared = await next!;
-      next = index + 1 < total ? prepare(images, index + 1, feed.preprocess) : null;
+      next = index + 1 < total ? prepare(ctx, images, index + 1, feed.preprocess) : null;
       if ('error' in prepared) {
         if (!(prepared.error instanceof StudioError && prepared.error.code === 'bad-data')) throw prepared.error;
         failed.push(index);
