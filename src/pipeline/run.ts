@@ -96,7 +96,10 @@ class Run {
   quantize(artifact: ModelArtifact, ranges: RangesArtifact): Promise<QuantArtifact> {
     return this.step('quantize', async () => {
       const { quantize } = await import('../steps/quantize');
-      const quant = await quantize(artifact, ranges, this.options('quantize'), this.ctx);
+      const quant = await quantize(artifact, ranges, this.options('quantize'), this.ctx, {
+        ...this.ctx,
+        images: this.input.calibration,
+      });
       this.notes.push(...quant.notes);
       return quant;
     });

@@ -7,9 +7,9 @@ import { type DetectorSpec, defaultPreprocess, inputDims, preprocess } from '../
 import { StudioError } from '../../numerics';
 import { type Model, type Node, serializeModel, type ValueInfo, withGraph } from '../../onnx';
 import type { RunTensor, Session, Tensors } from '../../runtime';
+import { type OutputError, outputError } from '../output-error';
 import type { StepContext } from '../types';
 import { withSizes } from './groups';
-import { type OutputError, outputError } from './output-error';
 import type { Pricing } from './plan';
 import { find, type Labels } from './space';
 import type { Trace } from './trace';

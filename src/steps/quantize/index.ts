@@ -1,19 +1,25 @@
 /** Quantize: a float network and its calibrated ranges → an ordinary QDQ network in 8 bits. May import the rooms below steps. */
+
+import type { ImageSet } from '../../data';
 import { StudioError } from '../../numerics';
 import { foldConstants, hashModel, type Model, serializeModel, upgradeOpset } from '../../onnx';
 import type { OptionValues } from '../common';
 import type { ModelArtifact, QuantArtifact, RangesArtifact, StepContext } from '../types';
 import { foldAffine } from './fold-affine';
-import { quantizeMeta, readOptions } from './meta';
+import { type QuantizeOptions, quantizeMeta, readOptions } from './meta';
 import { planQuantization } from './plan';
-import { type QuantPlan, toTensorQuants } from './plan-types';
+import { toTensorQuants } from './plan-types';
 import { buildQdq } from './qdq';
+import { REPAIRS, repair } from './repairs';
+import { splitFeeds } from './repairs/feeds';
+import { openJudge } from './repairs/judge';
+import type { QuantState } from './repairs/types';
 import { isQuantizedOp } from './rules';
 
 export { CALIBRATORS, type Calibrator, type CalibratorId } from './calibrators';
 export { compareLayers, type LayerErrorInput, layerSqnr, sqnrDb } from './error';
 export { type QuantizeOptions, quantizeMeta, readOptions } from './meta';
-export { planQuantization } from './plan';
+export { type PlanPart, partialPlan, planQuantization, replanConstants } from './plan';
 export type { ActivationQuant, ConstantQuant, QuantLayer, QuantPlan } from './plan-types';
 export { buildQdq } from './qdq';
 
@@ -43,10 +49,16 @@ export function quantizableModel(model: Model): Model {
   return upgradeOpset(foldAffine(foldConstants(model)), OPSET);
 }
 
+/** The calibration images, and what runs networks on them. */
+export interface RepairSource extends Pick<StepContext, 'engine' | 'gpu' | 'seed' | 'prepare'> {
+  readonly images: ImageSet;
+}
+
 /**
- * Quantizes a network to 8 bits.
+ * Quantizes a network to 8 bits, and repairs what that breaks as the options say.
  * @param ranges from calibrating this very model
- * @throws StudioError 'unsupported' (already INT8, not float32), 'bad-data' (ranges of another model, no layer),
+ * @param source what repairs fit and judge on; null where none is wanted
+ * @throws StudioError 'unsupported' (already INT8, not float32), 'bad-data' (ranges of another model, no layer, no images),
  *   'missing-data' (a value was not calibrated), 'bad-option'
  */
 export async function quantize(
@@ -54,6 +66,7 @@ export async function quantize(
   ranges: RangesArtifact,
   options: OptionValues,
   ctx: Pick<StepContext, 'cancel' | 'progress'>,
+  source: RepairSource | null = null,
 ): Promise<QuantArtifact> {
   const settings = readOptions(options);
   refuse(artifact);
@@ -62,12 +75,14 @@ export async function quantize(
   ctx.cancel.throwIfAborted();
   ctx.progress({ step: quantizeMeta.id, label: 'Planning', done: 0, total: 2 });
   const float = quantizableModel(artifact.model);
-  const plan: QuantPlan = planQuantization(float, ranges, settings, artifact.spec);
-  if (plan.layers.length === 0)
+  const start: QuantState = { float, plan: planQuantization(float, ranges, settings, artifact.spec) };
+  if (start.plan.layers.length === 0)
     throw new StudioError('unsupported', `${artifact.name} has no layer with constant weights, so there is nothing to quantize.`);
+  const notes = [...start.plan.notes];
+  const state = await repaired(artifact, start, ranges, settings, ctx, source, (text) => notes.push(text));
   ctx.cancel.throwIfAborted();
   ctx.progress({ step: quantizeMeta.id, label: 'Quantizing weights', done: 1, total: 2 });
-  const model = buildQdq(float, plan);
+  const model = buildQdq(state.float, state.plan);
   const hash = await hashModel(serializeModel(model));
   ctx.progress({ step: quantizeMeta.id, label: 'Quantized', done: 2, total: 2 });
   return {
@@ -77,7 +92,25 @@ export async function quantize(
     name: artifact.name,
     model,
     spec: artifact.spec,
-    plan: toTensorQuants(plan),
-    notes: plan.notes,
+    plan: toTensorQuants(state.plan),
+    notes,
   };
+}
+
+async function repaired(
+  artifact: ModelArtifact,
+  start: QuantState,
+  ranges: RangesArtifact,
+  options: QuantizeOptions,
+  ctx: Pick<StepContext, 'cancel' | 'progress'>,
+  source: RepairSource | null,
+  note: (text: string) => void,
+): Promise<QuantState> {
+  if (!REPAIRS.some((r) => r.wanted(options))) return start;
+  if (!source)
+    throw new StudioError('bad-data', 'The repairs of this recipe need the calibration images.', 'Give images, or switch the repairs off.');
+  const context = { ...source, cancel: ctx.cancel, progress: ctx.progress };
+  const { fit, held } = await splitFeeds(artifact, source.images, options.repairImages, context);
+  const judge = await openJudge(start.float, artifact.spec, held, context);
+  return repair(start, { ...context, teacher: start.float, spec: artifact.spec, ranges, options, fit, held, judge, note });
 }

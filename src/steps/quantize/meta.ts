@@ -13,11 +13,22 @@ export interface QuantizeOptions {
   readonly fuseActivations: boolean;
   readonly concat: 'shared' | 'requantize';
   readonly tail: 'float' | 'all';
+  readonly fixedRanges: boolean;
+  readonly equalize: boolean;
+  readonly weightRange: 'absmax' | 'mse';
+  readonly clipping: 'calibrator' | 'task';
+  readonly sixteenBit: 'off' | 'depthwise' | 'search';
+  readonly sixteenBitLayers: number;
+  readonly reconstruct: 'off' | 'least-squares';
+  readonly learnSteps: number;
+  readonly rounding: 'nearest' | 'gptq';
+  readonly biasCorrection: boolean;
+  readonly repairImages: number;
 }
 
 export const quantizeMeta: StepMeta = {
   id: 'quantize',
-  version: 1,
+  version: 2,
   options: [
     {
       key: 'weights',
@@ -30,7 +41,7 @@ export const quantizeMeta: StepMeta = {
       key: 'calibrator',
       type: 'choice',
       default: 'percentile',
-      choices: ['minmax', 'percentile', 'mse'],
+      choices: ['minmax', 'percentile', 'mse', 'entropy'],
       help: 'How the range of an activation is chosen from its histogram.',
     },
     {
@@ -86,6 +97,91 @@ export const quantizeMeta: StepMeta = {
       choices: ['float', 'all'],
       advanced: true,
       help: 'Leave what follows the last layers (sigmoid, box decoding, joining boxes and scores) in float, or quantize it too.',
+    },
+    {
+      key: 'fixedRanges',
+      type: 'boolean',
+      default: true,
+      advanced: true,
+      help: 'Outputs of Sigmoid and Softmax always get the range 0…1, whatever the images showed.',
+    },
+    {
+      key: 'equalize',
+      type: 'boolean',
+      default: false,
+      help: 'Even out channel ranges between layers before calibration, where the activation in between lets it be exact (ReLU family).',
+    },
+    {
+      key: 'weightRange',
+      type: 'choice',
+      default: 'absmax',
+      choices: ['absmax', 'mse'],
+      advanced: true,
+      help: 'Weight scales from the largest weight, or from the clip of least squared error.',
+    },
+    {
+      key: 'clipping',
+      type: 'choice',
+      default: 'calibrator',
+      choices: ['calibrator', 'task'],
+      help: 'Activation ranges as the calibrator chose them, or searched for the least disturbance of the detections.',
+    },
+    {
+      key: 'sixteenBit',
+      type: 'choice',
+      default: 'off',
+      choices: ['off', 'depthwise', 'search'],
+      help: 'Layers whose activations get 16 bits: none, every depthwise convolution, or those that help most.',
+    },
+    {
+      key: 'sixteenBitLayers',
+      type: 'number',
+      default: 5,
+      min: 1,
+      max: 1000,
+      step: 1,
+      help: 'Layers in 16 bits at most (16 bit "search").',
+    },
+    {
+      key: 'reconstruct',
+      type: 'choice',
+      default: 'off',
+      choices: ['off', 'least-squares'],
+      help: 'Solve weights and biases again, layer by layer, so that each makes up for the error of its quantized input.',
+    },
+    {
+      key: 'learnSteps',
+      type: 'number',
+      default: 0,
+      min: 0,
+      max: 100000,
+      step: 10,
+      help: 'Image-steps of learning scales, zero points and biases against the float network; the weights stay frozen. 0: none.',
+    },
+    {
+      key: 'rounding',
+      type: 'choice',
+      default: 'nearest',
+      choices: ['nearest', 'gptq'],
+      advanced: true,
+      help: 'Round each weight to the nearest integer, or so that the layer output errs least (GPTQ).',
+    },
+    {
+      key: 'biasCorrection',
+      type: 'boolean',
+      default: false,
+      advanced: true,
+      help: 'Shift biases by the mean error of the layer output; undone where the detections get worse.',
+    },
+    {
+      key: 'repairImages',
+      type: 'number',
+      default: 96,
+      min: 2,
+      max: 100000,
+      step: 1,
+      advanced: true,
+      help: 'Calibration images that repairs use; a tenth of them is held back to judge each repair.',
     },
   ],
 };

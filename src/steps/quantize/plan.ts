@@ -7,7 +7,7 @@ import { planConstants } from './constants';
 import type { GraphIndex } from './graph-index';
 import { findLayers, type Layering } from './layers';
 import type { QuantizeOptions } from './meta';
-import type { QuantPlan } from './plan-types';
+import type { ConstantQuant, QuantPlan } from './plan-types';
 import { opKind } from './rules';
 
 /** Fewer levels than this under a shared scale, and what the input says is lost. */
@@ -90,6 +90,27 @@ function floatNotes(layering: Layering): string[] {
       `"${dynamic[0]!.name}" (${dynamic[0]!.op})${dynamic.length > 1 ? ` and ${dynamic.length - 1} more` : ''}: the weights are computed, not constant, and stay in float.`,
     );
   return notes;
+}
+
+/**
+ * The same plan for other weights: activations stay, weight and bias parameters are chosen again.
+ * @param model as the plan's, with other weights and biases
+ */
+export function replanConstants(model: Model, plan: QuantPlan, options: QuantizeOptions, spec: DetectorSpec | null): QuantPlan {
+  const layering = findLayers(model.graph, spec, options.fuseActivations);
+  return { ...plan, constants: planConstants(layering, plan.activations, options).constants };
+}
+
+/** What of a plan is quantized when only a part of it shall be: the rest stays in float. */
+export interface PlanPart {
+  activation(value: string): boolean;
+  constant(constant: ConstantQuant): boolean;
+}
+
+/** A part of a plan, for asking what one tensor costs, or weights or activations alone. Biases go with their layer's weights. */
+export function partialPlan(plan: QuantPlan, part: PlanPart): QuantPlan {
+  const activations = new Map([...plan.activations].filter(([value]) => part.activation(value)));
+  return { ...plan, activations, constants: plan.constants.filter((constant) => part.constant(constant)) };
 }
 
 /** @throws StudioError 'missing-data' or 'unsupported', see planActivations and planConstants */

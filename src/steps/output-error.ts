@@ -2,8 +2,8 @@
  * How far a network's outputs have moved, in one number. For detectors what counts is scores and the boxes under them:
  * Σ (Δ score)² + confidence · Σ (Δ box)², so that empty background, which fills most outputs, doesn't drown it.
  */
-import type { DetectorSpec } from '../../models';
-import type { RunTensor } from '../../runtime';
+import type { DetectorSpec } from '../models';
+import type { RunTensor } from '../runtime';
 
 export type Outputs = Readonly<Record<string, RunTensor>>;
 

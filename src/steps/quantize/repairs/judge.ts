@@ -1,0 +1,40 @@
+import type { DetectorSpec } from '../../../models';
+import { type Model, serializeModel } from '../../../onnx';
+import type { Engine } from '../../../runtime';
+import { type OutputError, outputError } from '../../output-error';
+import type { CancelToken } from '../../types';
+import type { Feeds, Judge } from './types';
+
+/** Runs the teacher once over `feeds`; what it said is what later networks are judged by. */
+export async function openJudge(
+  teacher: Model,
+  spec: DetectorSpec | null,
+  feeds: Feeds,
+  ctx: { readonly engine: Engine; readonly cancel: CancelToken },
+): Promise<Judge> {
+  const errors: OutputError[] = [];
+  const session = await ctx.engine.create(serializeModel(teacher));
+  try {
+    for (let i = 0; i < feeds.count; i++) {
+      ctx.cancel.throwIfAborted();
+      errors.push(outputError(spec, await session.run(await feeds.at(i))));
+    }
+  } finally {
+    await session.release();
+  }
+  return {
+    async score(model) {
+      const judged = await ctx.engine.create(serializeModel(model), { optimization: 'disabled' });
+      try {
+        let sum = 0;
+        for (let i = 0; i < feeds.count; i++) {
+          ctx.cancel.throwIfAborted();
+          sum += errors[i]!(await judged.run(await feeds.at(i)));
+        }
+        return sum / feeds.count;
+      } finally {
+        await judged.release();
+      }
+    },
+  };
+}

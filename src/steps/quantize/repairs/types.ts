@@ -1,0 +1,52 @@
+/** Repairs: what is done to a plan and its float weights, after calibration and before the QDQ network is written. */
+import type { DetectorSpec } from '../../../models';
+import type { Model } from '../../../onnx';
+import type { Tensors } from '../../../runtime';
+import type { RangesArtifact, StepContext } from '../../types';
+import type { QuantizeOptions } from '../meta';
+import type { QuantPlan } from '../plan-types';
+
+/** What repairs pass along. `buildQdq(float, plan)` is the quantized network at any point between two of them. */
+export interface QuantState {
+  /** Opset ≥ 13, constants folded. Repairs may change weights and biases; nodes and value names stay. */
+  readonly float: Model;
+  readonly plan: QuantPlan;
+}
+
+/** Prepared inputs of some images; images that can't be decoded are left out when the set is made. */
+export interface Feeds {
+  readonly count: number;
+  /** @throws StudioError 'cancelled' */
+  at(index: number): Promise<Tensors>;
+}
+
+/** How far a network's outputs are from the teacher's on images that no repair has seen. */
+export interface Judge {
+  /** Mean error of a network's outputs, ≥ 0, lower is better; comparable within one run only (see output-error.ts). */
+  score(model: Model): Promise<number>;
+}
+
+export interface RepairContext extends Pick<StepContext, 'engine' | 'gpu' | 'cancel' | 'progress' | 'seed' | 'prepare'> {
+  /** The float network as it was given, without repairs; same value names as the state's. */
+  readonly teacher: Model;
+  readonly spec: DetectorSpec | null;
+  readonly ranges: RangesArtifact;
+  readonly options: QuantizeOptions;
+  /** Nine tenths of the calibration images. */
+  readonly fit: Feeds;
+  /** The other tenth: repairs may look at them to choose or to stop, never fit on them. */
+  readonly held: Feeds;
+  readonly judge: Judge;
+  /** A sentence for the user. */
+  note(text: string): void;
+}
+
+export interface Repair {
+  readonly id: 'sixteen-bit' | 'task-clipping' | 'least-squares' | 'learn' | 'rounding' | 'bias-correction';
+  /** In words, for progress: "Re-solving the 1×1 convolutions". */
+  readonly label: string;
+  wanted(options: QuantizeOptions): boolean;
+  /** Returns a new state. It is kept only where the judge finds it better than the old one, unless `always`. */
+  apply(state: QuantState, ctx: RepairContext): Promise<QuantState>;
+  readonly always?: boolean;
+}
