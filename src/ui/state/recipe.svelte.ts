@@ -1,4 +1,4 @@
-import { PRESETS, parseRecipe, type Recipe, type RecipeStep } from '../../pipeline';
+import { PRESETS, parseRecipe, type Recipe, type RecipeStep, stepOf } from '../../pipeline';
 
 const FIRST = 'prune-10-int8';
 
@@ -41,6 +41,21 @@ export class RecipeState {
 
   option(id: RecipeStep['step'], key: string, value: number | string | boolean): void {
     this.#edit(id, (step) => ({ ...step, options: { ...step.options, [key]: value } }));
+  }
+
+  /** How a preset calibrates and quantizes; pruning and the rest stay as they are. */
+  useStrength(name: string): void {
+    const preset = PRESETS[name]!();
+    const { record: _, ...recipe } = this.current;
+    const steps = recipe.steps.map((step) => (step.step === 'calibrate' || step.step === 'quantize' ? stepOf(preset, step.step) : step));
+    const next = { ...recipe, name: 'custom', steps };
+    const shipped = Object.keys(PRESETS).find((id) => sameSteps(PRESETS[id]!(), next));
+    this.set({ ...next, name: shipped ?? 'custom' });
+  }
+
+  useDevice(device: string): void {
+    const { record: _, ...recipe } = this.current;
+    this.set({ ...recipe, device });
   }
 
   undo(): void {
