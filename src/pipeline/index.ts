@@ -17,6 +17,21 @@ export type {
   TensorQuant,
   TensorStats,
 } from '../steps';
+export type {
+  AnalysisReport,
+  Distance,
+  Evidence,
+  Gain,
+  GridLines,
+  Histogram,
+  LayerAnalysis,
+  LayerKind,
+  LostBox,
+  Story,
+  StoryFrame,
+  Verdict,
+  VerdictKind,
+} from '../steps/quantize';
 export { evaluateModel, type ModelEvaluation, takeFirst } from './evaluate';
 export { PRESETS, parseRecipe, stepOf } from './recipe';
 export { inspectModel, runRecipe } from './run';

@@ -16,6 +16,7 @@ import { openJudge } from './repairs/judge';
 import type { QuantState } from './repairs/types';
 import { isQuantizedOp } from './rules';
 
+export type * from './analysis';
 export { CALIBRATORS, type Calibrator, type CalibratorId } from './calibrators';
 export { compareLayers, type LayerErrorInput, layerSqnr, sqnrDb } from './error';
 export { type QuantizeOptions, quantizeMeta, readOptions } from './meta';
