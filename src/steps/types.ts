@@ -104,11 +104,36 @@ export interface QuantArtifact {
   readonly notes: readonly string[];
 }
 
+/** A bootstrap interval over images. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+  /** Percent of draws inside. */
+  readonly level: number;
+  readonly replicates: number;
+}
+
+/** A network against its reference (FP32) on the same images, draw by draw; mAP in percent. */
+export interface PairedComparison {
+  /** The reference's mAP. */
+  readonly reference: number;
+  /** mAP points; negative = lost. */
+  readonly difference: number;
+  readonly differenceInterval: Interval;
+  /** Percent of the reference's mAP; null where that is 0. */
+  readonly kept: number | null;
+  readonly keptInterval: Interval | null;
+}
+
 export interface DetectionMetrics {
   /** 'coco' = against ground truth, 'agreement' = against the FP32 model's own detections, 'sqnr' = generic network. */
   readonly kind: 'coco' | 'agreement' | 'sqnr';
   /** Percent; null = n/a (no ground truth). */
   readonly mAP: number | null;
+  /** 95 % interval of the mAP in percent; null where there is no mAP or only one image. */
+  readonly interval: Interval | null;
+  /** Against the FP32 network on the same labelled images; null for FP32 itself and without labels. */
+  readonly paired: PairedComparison | null;
   readonly AP50: number | null;
   readonly AP75: number | null;
   readonly APs: number | null;

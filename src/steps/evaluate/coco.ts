@@ -60,13 +60,15 @@ const IGNORED = 2;
 
 /** One image's boxes of one category, detections best first and cut to 100. */
 interface Pair {
+  /** Place of the image in the list that was evaluated. */
+  readonly image: number;
   readonly truths: readonly GroundTruth[];
   readonly detections: readonly ScoredBox[];
   /** IoU of detection d and truth g at d · truths + g; against a crowd, the share of the detection that it covers. */
   readonly ious: Float64Array;
 }
 
-function pairUp(truths: readonly GroundTruth[], all: readonly ScoredBox[]): Pair {
+function pairUp(image: number, truths: readonly GroundTruth[], all: readonly ScoredBox[]): Pair {
   const detections = [...all].sort((a, b) => b.score - a.score).slice(0, 100);
   const ious = new Float64Array(detections.length * truths.length);
   detections.forEach((d, i) => {
@@ -79,7 +81,7 @@ function pairUp(truths: readonly GroundTruth[], all: readonly ScoredBox[]): Pair
       ious[i * truths.length + j] = (w * h) / (g.crowd ? own : own + gw * gh - w * h);
     });
   });
-  return { truths, detections, ious };
+  return { image, truths, detections, ious };
 }
 
 interface Matched {
@@ -128,6 +130,19 @@ interface Curve {
   readonly recall: readonly number[];
 }
 
+/** Mean of the 101 interpolated precisions, from the first `count` points of a curve; makes `precisions` monotone in place. */
+function interpolated(recalls: ArrayLike<number>, precisions: number[] | Float64Array, count: number): number {
+  for (let i = count - 1; i > 0; i--) precisions[i - 1] = Math.max(precisions[i - 1]!, precisions[i]!);
+  let sum = 0;
+  let i = 0;
+  for (const wanted of RECALLS) {
+    while (i < count && recalls[i]! < wanted) i++;
+    if (i === count) break;
+    sum += precisions[i]!;
+  }
+  return sum / RECALLS.length;
+}
+
 /** Average precision of one category over all images; null when it has no truth in the range. */
 function accumulate(pairs: readonly Pair[], matched: readonly Matched[], limit: number): Curve | null {
   const truths = matched.reduce((sum, m) => sum + m.truths, 0);
@@ -151,15 +166,7 @@ function accumulate(pairs: readonly Pair[], matched: readonly Matched[], limit: 
       recalls.push(hits / truths);
       precisions.push(hits / Math.max(1, hits + misses));
     }
-    for (let i = precisions.length - 1; i > 0; i--) precisions[i - 1] = Math.max(precisions[i - 1]!, precisions[i]!);
-    let sum = 0;
-    let i = 0;
-    for (const wanted of RECALLS) {
-      while (i < recalls.length && recalls[i]! < wanted) i++;
-      if (i === recalls.length) break;
-      sum += precisions[i]!;
-    }
-    precision.push(sum / RECALLS.length);
+    precision.push(interpolated(recalls, precisions, recalls.length));
     recall.push(recalls.at(-1) ?? 0);
   });
   return { precision, recall };
@@ -181,11 +188,12 @@ function pairsOf(images: readonly EvaluatedImage[], categories: readonly Categor
     }
     return groups;
   };
-  for (const image of [...images].sort((a, b) => a.id - b.id)) {
-    const truths = group(image.truths);
-    const detections = group(image.detections);
+  const order = [...images.keys()].sort((a, b) => images[a]!.id - images[b]!.id);
+  for (const index of order) {
+    const truths = group(images[index]!.truths);
+    const detections = group(images[index]!.detections);
     for (const id of new Set([...truths.keys(), ...detections.keys()]))
-      pairs.get(id)?.push(pairUp(truths.get(id) ?? [], detections.get(id) ?? []));
+      pairs.get(id)?.push(pairUp(index, truths.get(id) ?? [], detections.get(id) ?? []));
   }
   return pairs;
 }
@@ -227,4 +235,57 @@ export function cocoMetrics(images: readonly EvaluatedImage[], categories: reado
       };
     }),
   };
+}
+
+/** mAP (fraction, null without truths) of the images drawn with these multiplicities, in the order they were given. */
+export interface WeightedAp {
+  (multiplicities: ArrayLike<number>): number | null;
+  /** Detections that one evaluation walks through. */
+  readonly detections: number;
+}
+
+/** {@link cocoMetrics}' AP as a function of how often each image counts: matching is done once, for bootstrap samples. */
+export function weightedAp(images: readonly EvaluatedImage[], categories: readonly Category[]): WeightedAp {
+  const pairs = pairsOf(images, categories);
+  const ranked = categories.map((category) => {
+    const own = pairs.get(category.id)!;
+    const matched = own.map((pair) => match(pair, AREAS[0]));
+    const all = own.flatMap((pair, i) => pair.detections.map(({ score }, d) => ({ i, d, score, image: pair.image })));
+    all.sort((a, b) => b.score - a.score);
+    const outcomes = THRESHOLDS.map((_, t) => Uint8Array.from(all, ({ i, d }) => matched[i]!.outcomes[t * own[i]!.detections.length + d]!));
+    const truths = own.map((pair, i) => [pair.image, matched[i]!.truths] as const).filter(([, count]) => count > 0);
+    return { truths, outcomes, images: Uint32Array.from(all, ({ image }) => image) };
+  });
+  const longest = Math.max(0, ...ranked.map((r) => r.images.length));
+  const recalls = new Float64Array(longest);
+  const precisions = new Float64Array(longest);
+  const precision = (outcomes: Uint8Array, order: Uint32Array, truths: number, multiplicities: ArrayLike<number>): number => {
+    let hits = 0;
+    let misses = 0;
+    let points = 0;
+    for (let k = 0; k < order.length; k++) {
+      const times = multiplicities[order[k]!]!;
+      if (times === 0) continue;
+      if (outcomes[k] === MISS) misses += times;
+      else if (outcomes[k] === HIT) {
+        // The points between two hits, and those between copies of one, lie under the curve's envelope.
+        hits += times;
+        recalls[points] = hits / truths;
+        precisions[points++] = hits / (hits + misses);
+      }
+    }
+    return interpolated(recalls, precisions, points);
+  };
+  const evaluate = (multiplicities: ArrayLike<number>): number | null => {
+    let sum = 0;
+    let count = 0;
+    for (const { truths, outcomes, images: order } of ranked) {
+      const total = truths.reduce((n, [image, own]) => n + own * multiplicities[image]!, 0);
+      if (total === 0) continue;
+      for (const own of outcomes) sum += precision(own, order, total, multiplicities);
+      count += outcomes.length;
+    }
+    return count > 0 ? sum / count : null;
+  };
+  return Object.assign(evaluate, { detections: ranked.reduce((n, r) => n + r.images.length, 0) });
 }

@@ -5,13 +5,15 @@ import { StudioError } from '../../numerics';
 import type { Model } from '../../onnx';
 import { type OptionValues, resolveOptions, stepHash } from '../common';
 import type { DetectionMetrics, MetricsArtifact, StepContext } from '../types';
-import { type CocoMetrics, cocoMetrics, type EvaluatedImage } from './coco';
+import { type Bootstrapped, bootstrap } from './bootstrap';
+import { type CocoMetrics, cocoMetrics, type EvaluatedImage, weightedAp } from './coco';
 import { evaluateMeta } from './meta';
 import { OPTIMIZATION, predict } from './predict';
 import { classHistogram, classOrderNote, tieNote } from './report';
 import { sqnrMeter } from './sqnr';
 
-export { type CocoMetrics, cocoMetrics, type EvaluatedImage, type ScoredBox } from './coco';
+export { type Bootstrapped, bootstrap } from './bootstrap';
+export { type CocoMetrics, cocoMetrics, type EvaluatedImage, type ScoredBox, type WeightedAp, weightedAp } from './coco';
 export { evaluateMeta } from './meta';
 export { classHistogram } from './report';
 export { EXACT_DB, type SqnrMeter, sqnrMeter } from './sqnr';
@@ -40,7 +42,19 @@ export interface Evaluation {
 /** Reference detections above this score stand in for ground truth. */
 const TRUSTED = 0.3;
 
-const EMPTY = { mAP: null, AP50: null, AP75: null, APs: null, APm: null, APl: null, classHistogram: {}, perClass: [], sqnr: null } as const;
+const EMPTY = {
+  mAP: null,
+  interval: null,
+  paired: null,
+  AP50: null,
+  AP75: null,
+  APs: null,
+  APm: null,
+  APl: null,
+  classHistogram: {},
+  perClass: [],
+  sqnr: null,
+} as const;
 
 function decodeOptions(values: OptionValues): DecodeOptions {
   const { scoreThreshold, iouThreshold, nms, maxDetections } = resolveOptions(evaluateMeta, values);
@@ -54,10 +68,15 @@ function decodeOptions(values: OptionValues): DecodeOptions {
 
 const percent = (value: number | null) => (value === null ? null : value * 100);
 
-function figures(metrics: CocoMetrics): Pick<DetectionMetrics, 'mAP' | 'AP50' | 'AP75' | 'APs' | 'APm' | 'APl' | 'perClass'> {
+function figures(
+  metrics: CocoMetrics,
+  { interval, paired }: Bootstrapped,
+): Pick<DetectionMetrics, 'mAP' | 'interval' | 'paired' | 'AP50' | 'AP75' | 'APs' | 'APm' | 'APl' | 'perClass'> {
   const { AP, AP50, AP75, APs, APm, APl } = metrics;
   return {
     mAP: percent(AP),
+    interval,
+    paired,
     AP50: percent(AP50),
     AP75: percent(AP75),
     APs: percent(APs),
@@ -102,36 +121,46 @@ function pseudoTruths(detections: readonly Detection[]): ImageEntry['truths'] {
     }));
 }
 
-type Judgement = Pick<DetectionMetrics, 'kind' | 'mAP' | 'AP50' | 'AP75' | 'APs' | 'APm' | 'APl' | 'perClass'> & {
+type Judgement = Pick<DetectionMetrics, 'kind' | 'mAP' | 'interval' | 'paired' | 'AP50' | 'AP75' | 'APs' | 'APm' | 'APl' | 'perClass'> & {
   readonly notes: readonly string[];
 };
 
-function againstLabels(
+async function againstLabels(
   images: ImageSet,
   categories: readonly Category[],
   spec: DetectorSpec,
   kept: readonly number[],
   detections: readonly Detection[][],
-): Judgement {
+  reference: readonly (readonly Detection[])[] | null,
+  ctx: StepContext,
+): Promise<Judgement> {
   if (!images.entries.some((entry) => entry.truths.length > 0))
     return { ...EMPTY, kind: 'coco', notes: ['n/a: no ground truth. The annotation file has no boxes.'] };
   const map = categoryMap(spec.classNames, categories);
-  const judged: EvaluatedImage[] = kept.map((index) => {
-    const { id, truths } = images.entries[index]!;
-    return { id, truths, detections: scored(detections[index]!, map.ids) };
-  });
+  const judge = (all: readonly (readonly Detection[])[]): EvaluatedImage[] =>
+    kept.map((index) => {
+      const { id, truths } = images.entries[index]!;
+      return { id, truths, detections: scored(all[index]!, map.ids) };
+    });
+  const judged = judge(detections);
   const metrics = cocoMetrics(judged, categories);
+  const drawn = await bootstrap(weightedAp(judged, categories), reference && weightedAp(judge(reference), categories), judged.length, ctx);
   const missing = metrics.AP === null ? ['n/a: no ground truth in the images that could be read.'] : [];
-  return { kind: 'coco', ...figures(metrics), notes: [...missing, ...map.notes, ...tieNote(judged), ...classOrderNote(judged, metrics)] };
+  return {
+    kind: 'coco',
+    ...figures(metrics, drawn),
+    notes: [...missing, ...map.notes, ...tieNote(judged), ...classOrderNote(judged, metrics)],
+  };
 }
 
-function againstReference(
+async function againstReference(
   images: ImageSet,
   spec: DetectorSpec,
   kept: readonly number[],
   detections: readonly Detection[][],
   reference: readonly (readonly Detection[])[] | null,
-): Judgement {
+  ctx: StepContext,
+): Promise<Judgement> {
   const categories = spec.classNames.map((name, id) => ({ id, name }));
   const ids = categories.map((category) => category.id);
   const judged: EvaluatedImage[] = kept.map((index) => ({
@@ -140,11 +169,12 @@ function againstReference(
     detections: scored(detections[index]!, ids),
   }));
   const metrics = cocoMetrics(judged, categories);
+  const drawn = await bootstrap(weightedAp(judged, categories), null, judged.length, ctx);
   const what = reference
     ? `No labels: the figures are agreement with the FP32 network's own detections (score above ${TRUSTED}).`
     : 'No labels: this network is its own reference, so it agrees fully with itself.';
   const none = metrics.AP === null ? [`n/a: the FP32 network sees nothing above a score of ${TRUSTED} in these images.`] : [];
-  return { kind: 'agreement', ...figures(metrics), notes: [what, ...none, ...tieNote(judged)] };
+  return { kind: 'agreement', ...figures(metrics, drawn), notes: [what, ...none, ...tieNote(judged)] };
 }
 
 async function evaluateDetector(
@@ -167,8 +197,8 @@ async function evaluateDetector(
   const notes = leftOut(failed, images);
   const kept = images.entries.map((_, index) => index).filter((index) => !failed.includes(index));
   const judgement = images.categories
-    ? againstLabels(images, images.categories, spec, kept, detections)
-    : againstReference(images, spec, kept, detections, asks ? (known ?? theirs) : null);
+    ? await againstLabels(images, images.categories, spec, kept, detections, reference?.detections ?? null, ctx)
+    : await againstReference(images, spec, kept, detections, asks ? (known ?? theirs) : null, ctx);
   const { scoreThreshold, iouThreshold, nms } = options;
   const metrics: DetectionMetrics = {
     ...judgement,

@@ -3,7 +3,7 @@ import type { StepMeta } from '../meta';
 /** Defaults are COCO's evaluation of YOLOX; another threshold gives another mAP, so they stand beside every figure. */
 export const evaluateMeta: StepMeta = {
   id: 'evaluate',
-  version: 1,
+  version: 2,
   options: [
     {
       key: 'scoreThreshold',

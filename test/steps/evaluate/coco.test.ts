@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../../src/numerics';
-import { cocoMetrics, type EvaluatedImage } from '../../../src/steps/evaluate';
+import { bootstrap, cocoMetrics, type EvaluatedImage, weightedAp } from '../../../src/steps/evaluate';
 
 type Truth = EvaluatedImage['truths'][number];
 const truth = (bbox: Truth['bbox'], categoryId = 1, more: Partial<Truth> = {}): Truth => ({
@@ -121,3 +121,62 @@ function randomCase() {
   });
   return { images, categories };
 }
+
+describe('bootstrap over images', () => {
+  /** Images whose one box is found (score above all misses) or missed with a wrong box. */
+  const set = (found: readonly boolean[]): EvaluatedImage[] =>
+    found.map((ok, i) => ({
+      id: i + 1,
+      truths: [truth([0, 0, 50, 50])],
+      detections: [detection(ok ? [0, 0, 50, 50] : [200, 200, 50, 50], ok ? 0.9 : 0.1)],
+    }));
+  const ctx = { seed: 1, cancel: { aborted: false, throwIfAborted() {} } };
+
+  it('weighs images as if they came that often', () => {
+    const random = createRandom(5);
+    const categories = [1, 2, 3].map((id) => ({ id, name: `c${id}` }));
+    const images = Array.from({ length: 12 }, (_, i) => {
+      const boxes = Array.from({ length: 4 }, () => [random.int(300), random.int(300), 40 + random.int(40), 40 + random.int(40)] as const);
+      return {
+        id: i + 1,
+        truths: boxes.map((b, k) => truth(b, 1 + (k % 3))),
+        detections: boxes.map(([x, y, w, h], k) => detection([x + random.int(12), y, w, h], random.next(), 1 + ((k + random.int(2)) % 3))),
+      };
+    });
+    const ap = weightedAp(images, categories);
+    for (let trial = 0; trial < 20; trial++) {
+      const times = images.map(() => random.int(4));
+      const copies = images.flatMap((image, i) => Array.from({ length: times[i]! }, (_, c) => ({ ...image, id: image.id * 10 + c })));
+      expect(ap(times)).toBeCloseTo(cocoMetrics(copies, categories).AP!, 12);
+    }
+    expect(ap(images.map(() => 0))).toBeNull();
+  });
+
+  it('gives the interval that the binomial law gives', async () => {
+    // One truth an image, right ones ranked first: AP is the share found, up to the 101-point grid.
+    const found = Array.from({ length: 200 }, (_, i) => i % 2 === 0);
+    const own = weightedAp(set(found), one);
+    const { interval, paired } = await bootstrap(own, null, 200, ctx);
+    expect(paired).toBeNull();
+    expect(interval!.low).toBeGreaterThan(50 - 2.6 * 3.54);
+    expect(interval!.low).toBeLessThan(50 - 1.4 * 3.54);
+    expect(interval!.high).toBeGreaterThan(50 + 1.4 * 3.54);
+    expect(interval!.high).toBeLessThan(50 + 2.6 * 3.54);
+  });
+
+  it('compares pairs: what both miss on the same images is no difference', async () => {
+    const found = Array.from({ length: 60 }, (_, i) => i % 3 !== 0);
+    const own = weightedAp(set(found), one);
+    const same = await bootstrap(own, weightedAp(set(found), one), 60, ctx);
+    expect(same.paired).toMatchObject({ difference: 0, kept: 100, differenceInterval: { low: 0, high: 0 } });
+    const worse = await bootstrap(weightedAp(set(found.map((ok, i) => ok && i % 5 !== 0)), one), own, 60, ctx);
+    expect(worse.paired!.difference).toBeLessThan(-10);
+    expect(worse.paired!.differenceInterval.high).toBeLessThan(0);
+    const { low, high } = worse.interval!;
+    expect(worse.paired!.differenceInterval.high - worse.paired!.differenceInterval.low).toBeLessThan(high - low);
+  });
+
+  it('has none for a single image', async () => {
+    expect(await bootstrap(weightedAp(set([true]), one), null, 1, ctx)).toEqual({ interval: null, paired: null });
+  });
+});

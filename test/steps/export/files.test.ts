@@ -153,7 +153,20 @@ describe('calib_set.npy', () => {
 });
 
 const metrics: DetectionMetrics = {
-  ...{ kind: 'coco', mAP: 31.987, AP50: 50.618, AP75: null, APs: null, APm: null, APl: null, images: 79, classHistogram: {}, perClass: [] },
+  ...{
+    kind: 'coco',
+    interval: null,
+    paired: null,
+    mAP: 31.987,
+    AP50: 50.618,
+    AP75: null,
+    APs: null,
+    APm: null,
+    APl: null,
+    images: 79,
+    classHistogram: {},
+    perClass: [],
+  },
   ...{ sqnr: null, scoreThreshold: 0.01, iouThreshold: 0.65, nms: 'per-class', notes: [] },
 };
 
