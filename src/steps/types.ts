@@ -90,6 +90,20 @@ export interface TensorQuant {
   readonly sharesWith: string | null;
 }
 
+/** One choice of layers in 16 bits, and what it costs and wins. */
+export interface ParetoPoint {
+  /** Activations in 16 bits, in the order in which they were added. */
+  readonly tensors: readonly string[];
+  /** Names of the nodes that make them (the convolution, not its activation function). */
+  readonly layers: readonly string[];
+  /** Time against the network in 8 bits alone, estimated from multiply-accumulates: 1 = nothing lost. */
+  readonly cost: number;
+  /** Output error on the images it was chosen on; comparable within one curve. */
+  readonly error: number;
+  /** Percent, where it was evaluated. */
+  readonly mAP?: number;
+}
+
 export interface QuantArtifact {
   readonly kind: 'quant';
   readonly hash: string;
@@ -100,6 +114,8 @@ export interface QuantArtifact {
   readonly model: Model;
   readonly spec: DetectorSpec | null;
   readonly plan: readonly TensorQuant[];
+  /** Accuracy against cost of layers in 16 bits, where they were searched; the last point is the one taken. */
+  readonly pareto?: readonly ParetoPoint[];
   /** Sentences for the user: what stayed in float and why, what was enlarged, what shares a scale… */
   readonly notes: readonly string[];
 }
