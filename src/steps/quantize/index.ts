@@ -23,6 +23,13 @@ export { type QuantizeOptions, quantizeMeta, readOptions } from './meta';
 export { type PlanPart, partialPlan, planQuantization, replanConstants } from './plan';
 export type { ActivationQuant, ConstantQuant, QuantLayer, QuantPlan } from './plan-types';
 export { buildQdq } from './qdq';
+export {
+  checkSixteenBit,
+  type ParetoOptions,
+  paretoSixteenBit,
+  type SixteenBitCheck,
+  type SixteenBitFacts,
+} from './repairs/sixteen-bit';
 
 /** QuantizeLinear per axis exists from this opset on. */
 const OPSET = 13;
@@ -94,6 +101,7 @@ export async function quantize(
     model,
     spec: artifact.spec,
     plan: toTensorQuants(state.plan),
+    ...(state.plan.pareto ? { pareto: state.plan.pareto } : {}),
     notes,
   };
 }

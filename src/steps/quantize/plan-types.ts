@@ -1,6 +1,6 @@
 /** The plan: which values and constants are quantized and how. `buildQdq` turns a model and its plan into a QDQ model. */
 import type { QParams } from '../../numerics';
-import type { TensorQuant } from '../types';
+import type { ParetoPoint, TensorQuant } from '../types';
 
 export interface ActivationQuant {
   readonly value: string;
@@ -37,6 +37,13 @@ export interface QuantPlan {
   readonly constants: readonly ConstantQuant[];
   readonly layers: readonly QuantLayer[];
   readonly notes: readonly string[];
+  /** What ever more layers in 16 bits would cost and win; only where they were searched. */
+  readonly pareto?: readonly ParetoPoint[];
+}
+
+/** True for 16-bit integers. */
+export function isWide({ dtype }: Pick<QParams, 'dtype'>): boolean {
+  return dtype === 'int16' || dtype === 'uint16';
 }
 
 /** The plan as the artifact, the page and the bundle list it. */

@@ -1,7 +1,10 @@
 /** Writes a plan into the graph: QuantizeLinear/DequantizeLinear pairs, int8 weights, int32 biases. */
-import { type QParams, quantize, StudioError } from '../../numerics';
-import { type Model, type Node, node, reads, type Tensor, tensor, toFloat32, type ValueInfo, withGraph } from '../../onnx';
-import type { ConstantQuant, QuantPlan } from './plan-types';
+import { type QParams, quantize } from '../../numerics';
+import { type Model, type Node, node, reads, type Tensor, tensor, toFloat32, upgradeOpset, type ValueInfo, withGraph } from '../../onnx';
+import { type ConstantQuant, isWide, type QuantPlan } from './plan-types';
+
+/** QuantizeLinear and DequantizeLinear take 16-bit integers from this opset on. */
+const OPSET_OF_16_BITS = 21;
 
 /** Hands out names that the graph doesn't use yet. */
 function namer(model: Model): (wanted: string) => string {
@@ -80,19 +83,28 @@ function integersOf(params: QParams): Tensor['data'] {
       return Int8Array.from(params.zeroPoint);
     case 'uint8':
       return Uint8Array.from(params.zeroPoint);
+    case 'int16':
+      return Int16Array.from(params.zeroPoint);
+    case 'uint16':
+      return Uint16Array.from(params.zeroPoint);
     case 'int32':
       return Int32Array.from(params.zeroPoint);
-    default:
-      throw new StudioError('unsupported', `${params.dtype} needs opset 21, which this writer does not target yet.`);
   }
 }
 
+/** Raised only where a 16-bit tensor is planned: older tools read the 8-bit form. */
+function expressible(model: Model, plan: QuantPlan): Model {
+  const wide = [...plan.activations.values(), ...plan.constants].some(({ params }) => isWide(params));
+  return wide ? upgradeOpset(model, OPSET_OF_16_BITS) : model;
+}
+
 /**
- * The QDQ form of `model` (opset ≥ 13, float32). Every planned value passes a QuantizeLinear/DequantizeLinear pair
+ * The QDQ form of `model` (opset ≥ 13, float32; opset 21 where the plan has 16-bit tensors). Every planned value passes a QuantizeLinear/DequantizeLinear pair
  * before any node reads it; the values keep their names, so both networks can be compared tensor by tensor. Only a
  * graph output that is quantized is renamed before its pair, which then carries the output's name.
  */
-export function buildQdq(model: Model, plan: QuantPlan): Model {
+export function buildQdq(float: Model, plan: QuantPlan): Model {
+  const model = expressible(float, plan);
   const { graph } = model;
   const writer = new Writer(model);
   const outputs = new Set(graph.outputs.map(({ name }) => name));
