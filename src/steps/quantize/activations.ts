@@ -5,6 +5,7 @@ import { qparamsFromRange, type RangeScheme, StudioError } from '../../numerics'
 import type { Node, ValueInfo } from '../../onnx';
 import type { RangesArtifact, TensorStats } from '../types';
 import { CALIBRATORS } from './calibrators';
+import type { GraphIndex } from './graph-index';
 import type { Layering } from './layers';
 import type { QuantizeOptions } from './meta';
 import type { ActivationQuant } from './plan-types';
@@ -62,6 +63,18 @@ function inputRange(spec: DetectorSpec | null, input: ValueInfo, stats: TensorSt
   return stats.min >= 0 && stats.max > 100 && stats.max <= 255 ? [0, 255] : [stats.min, stats.max];
 }
 
+/** Operators whose results are probabilities. */
+const PROBABILITIES: ReadonlySet<string> = new Set(['Sigmoid', 'HardSigmoid', 'Softmax']);
+
+/** Whether a value is a probability: the output of a Sigmoid or Softmax, moved about or joined at most. */
+export function isProbability(index: GraphIndex, value: string): boolean {
+  const maker = index.producer(value);
+  if (!maker) return false;
+  if (maker.domain === '' && PROBABILITIES.has(maker.op)) return true;
+  const inputs = opKind(maker) === 'concat' ? maker.inputs : opKind(maker) === 'share' ? maker.inputs.slice(0, 1) : [];
+  return inputs.length > 0 && inputs.every((name) => isProbability(index, name));
+}
+
 export interface ActivationPlan {
   readonly activations: ReadonlyMap<string, ActivationQuant>;
   /** Concats whose inputs were put under one scale. */
@@ -94,6 +107,10 @@ export function planActivations(
         `The calibration has no statistics of "${value}".`,
         'Calibrate this model again with more images.',
       );
+    if (options.fixedRanges && isProbability(index, value)) {
+      groups.add(value, [0, 1]);
+      return;
+    }
     const id = options.headOutputs === 'minmax' && heads.has(value) ? 'minmax' : options.calibrator;
     groups.add(value, CALIBRATORS[id](stats, { percentile: options.percentile, scheme }));
   };

@@ -5,6 +5,7 @@ import type { Layering } from './layers';
 import type { QuantizeOptions } from './meta';
 import type { ActivationQuant, ConstantQuant } from './plan-types';
 import { opKind } from './rules';
+import { leastErrorBounds } from './weight-range';
 
 const INT8_MAX = 127;
 /** A bias may fill half of the int32 accumulator; the products need the rest. */
@@ -55,20 +56,26 @@ function floatValues(node: Node, tensor: Tensor): Float32Array {
   return toFloat32(tensor);
 }
 
-/** Weight and bias parameters of one layer; `inputScale` null = its input stays in float, and so does the bias. */
+/**
+ * Weight and bias parameters of one layer; `inputScale` null = its input stays in float, and so does the bias.
+ * @param clip weight scales by least squared error and not by the largest weight
+ */
 export function layerParams(
   node: Node,
   weight: Tensor,
   bias: Tensor | null,
   inputScale: number | null,
   perChannel: boolean,
+  clip = false,
 ): { weight: QParams; bias: QParams | null; enlarged: number } {
   const layout = weightLayout(node, weight);
   const axis = perChannel ? layout.axis : null;
   const slice = perChannel ? layout.slice : () => 0;
-  const bounds = absMax({ dims: weight.dims, data: floatValues(node, weight) }, axis);
-  if (bounds.some((b) => !Number.isFinite(b)))
+  const values = { dims: weight.dims, data: floatValues(node, weight) };
+  const largestWeights = absMax(values, axis);
+  if (largestWeights.some((b) => !Number.isFinite(b)))
     throw new StudioError('bad-model', `"${node.name}" (${node.op}) has a weight that is NaN or infinite.`, 'Export the model again.');
+  const bounds = clip ? leastErrorBounds(values, axis, largestWeights, INT8_MAX) : largestWeights;
   const biases = bias && inputScale !== null ? floatValues(node, bias) : null;
   const largest = new Float64Array(bounds.length);
   biases?.forEach((b, c) => {
@@ -125,7 +132,7 @@ export function planConstants(
     const found = index.constant(biasNode.inputs[biasInput] ?? '');
     const bias = found && found.data.length === weightLayout(node, weight).channels && found.dims.length > 0 ? found : null;
     const inputScale = activations.get(layer.input)?.params.scale[0] ?? null;
-    const params = layerParams(node, weight, bias, inputScale, perChannel);
+    const params = layerParams(node, weight, bias, inputScale, perChannel, options.weightRange === 'mse');
     constants.push({ node: node.name, input: 1, tensor: weight.name, role: 'weight', params: params.weight });
     if (params.bias) constants.push({ node: biasNode.name, input: biasInput, tensor: bias!.name, role: 'bias', params: params.bias });
     if (params.enlarged > 0) {

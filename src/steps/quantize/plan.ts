@@ -2,7 +2,7 @@
 import type { DetectorSpec } from '../../models';
 import type { Model, Node } from '../../onnx';
 import type { RangesArtifact } from '../types';
-import { planActivations } from './activations';
+import { isProbability, planActivations } from './activations';
 import { planConstants } from './constants';
 import type { GraphIndex } from './graph-index';
 import { findLayers, type Layering } from './layers';
@@ -18,15 +18,6 @@ interface Squeezed {
   readonly levels: number;
   /** Scores beside values that reach far beyond 1. */
   readonly scores: boolean;
-}
-
-/** Whether a value is a probability: a Sigmoid or Softmax, moved about at most. */
-function isProbability(index: GraphIndex, value: string): boolean {
-  const maker = index.producer(value);
-  if (!maker) return false;
-  if (maker.op === 'Sigmoid' || maker.op === 'Softmax' || maker.op === 'HardSigmoid') return true;
-  const inputs = opKind(maker) === 'concat' ? maker.inputs : opKind(maker) === 'share' ? maker.inputs.slice(0, 1) : [];
-  return inputs.length > 0 && inputs.every((name) => isProbability(index, name));
 }
 
 /** The Concat input that an 8-bit scale over all inputs would leave the fewest levels. */
