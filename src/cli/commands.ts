@@ -12,7 +12,7 @@ import {
   runRecipe,
   takeFirst,
 } from '../pipeline';
-import { createNodeEngine } from '../runtime/node';
+import { createNodeEngine, createNodeWasmEngine } from '../runtime/node';
 import { checkOutputFolder, readJsonFile, readModelFile, writeFiles } from './files';
 import type { ProgressLine } from './progress';
 import { layerTable, resultTable } from './tables';
@@ -46,6 +46,7 @@ async function withEngine<T>(threads: number | undefined, progress: ProgressLine
     return await work({
       engine,
       gpu: null,
+      witness: createNodeWasmEngine,
       progress,
       cancel: {
         get aborted() {

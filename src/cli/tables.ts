@@ -24,6 +24,14 @@ export function layerTable(report: InspectReport): string {
   return `${head.join('\n')}\n\n${columns([['layer', 'op', 'shape', 'parameters', 'MACs'], ...rows])}`;
 }
 
+/** Share of the FP32 network's mAP on the same images, with its interval. */
+function kept({ metrics }: ResultRow): string {
+  const paired = metrics?.paired;
+  if (!paired || paired.kept === null) return '–';
+  const range = paired.keptInterval ? ` (${paired.keptInterval.low.toFixed(0)}…${paired.keptInterval.high.toFixed(0)})` : '';
+  return `${paired.kept.toFixed(1)} %${range}`;
+}
+
 export function resultTable(rows: readonly ResultRow[]): string {
   const line = (row: ResultRow) => [
     row.model,
@@ -32,9 +40,14 @@ export function resultTable(rows: readonly ResultRow[]): string {
     `${(row.weightBytes / 1e6).toFixed(2)} MB`,
     `${(row.macs / 1e6).toFixed(1)} M`,
     percent(row.metrics?.mAP),
+    row.metrics?.interval ? `${percent(row.metrics.interval.low)}…${percent(row.metrics.interval.high)}` : '–',
+    kept(row),
     percent(row.metrics?.AP50),
     row.metrics?.sqnr === null || row.metrics?.sqnr === undefined ? '–' : `${row.metrics.sqnr.toFixed(1)} dB`,
     String(row.metrics?.images ?? 0),
   ];
-  return columns([['model', 'environment', 'parameters', 'weights', 'MACs', 'mAP', 'AP50', 'SQNR', 'images'], ...rows.map(line)]);
+  return columns([
+    ['model', 'environment', 'parameters', 'weights', 'MACs', 'mAP', '95 % interval', 'kept', 'AP50', 'SQNR', 'images'],
+    ...rows.map(line),
+  ]);
 }

@@ -12,6 +12,7 @@ import type {
   StepId,
 } from '../steps';
 import { stepHash } from '../steps';
+import { agreement } from './agreement';
 import { stepOf } from './recipe';
 import { STEP_META } from './table';
 import type { ArtifactCache, Recipe, ResultRow, RunEnvironment, RunInput, RunResult } from './types';
@@ -241,7 +242,11 @@ async function bundle(
   return run.step('export', async () => {
     const { exportBundle } = await import('../steps/export');
     const input = { float, quant, calibration: run.input.calibration, rows: run.rows, recipe, device: recipe.device };
-    return (await exportBundle(input, run.options('export'), run.ctx)).files;
+    const { files } = await exportBundle(input, run.options('export'), run.ctx);
+    const agreed = quant && (await agreement(quant, run.input, run.env, run.ctx));
+    if (!agreed) return files;
+    run.notes.push(agreed.note);
+    return new Map([...files, ...agreed.files]);
   });
 }
 

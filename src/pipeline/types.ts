@@ -48,6 +48,8 @@ export interface RunEnvironment {
   readonly engine: Engine;
   readonly gpu: Engine | null;
   readonly cancel: CancelToken;
+  /** Another CPU engine for the agreement report, opened when it is needed; the run disposes it. */
+  readonly witness?: () => Promise<Engine>;
   /** Decodes and preprocesses beside the network's runs, where another worker can. */
   readonly prepare?: PrepareImage;
   progress(p: Progress): void;

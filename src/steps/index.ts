@@ -2,7 +2,7 @@
 export type { ImageSet } from '../data';
 export type { Detection, DetectorSpec, Preprocess } from '../models';
 export type { Model } from '../onnx';
-export type { Engine } from '../runtime';
+export type { AgreementReport, Engine } from '../runtime';
 export { canonicalJson, type OptionValues, resolveOptions, stepHash, timer } from './common';
 export type { InspectReport, LayerReport, ValueReport } from './inspect';
 export type * from './meta';

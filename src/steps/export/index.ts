@@ -13,6 +13,8 @@ import { type BundleRow, readme, toFillIn } from './readme';
 import { depthwiseNodes, modelScript, nmsArch, nmsConfig, normalization, type ScriptPreset } from './script';
 
 export { deviceById } from '../../devices';
+export { engineAgreement } from '../../runtime';
+export { fewFeeds } from '../feeds';
 export { exportMeta } from './meta';
 export type { BundleRow } from './readme';
 export { zipBundle, zipPieces } from './zip';

@@ -1,9 +1,10 @@
 /** Layer error: how far each quantized value is from the float network's, with the error of all layers before it. */
 import type { ImageSet } from '../../data';
-import { defaultPreprocess, inputDims, preprocess } from '../../models';
+import { defaultPreprocess } from '../../models';
 import { StudioError } from '../../numerics';
 import { type Graph, type Model, producers, serializeModel } from '../../onnx';
 import { addTaps, type Engine, type Session, type Tensors } from '../../runtime';
+import { fewFeeds } from '../feeds';
 import type { CancelToken, ModelArtifact, QuantArtifact, StepContext } from '../types';
 import { quantizeMeta } from './meta';
 
@@ -127,17 +128,7 @@ export async function layerSqnr(
   const input = float.spec?.input ?? float.model.graph.inputs[0]?.name;
   if (!p || !input)
     throw new StudioError('unsupported', `${float.name} does not take one image, so its layers can't be compared on images.`);
-  const wanted = Math.min(count, images.entries.length);
-  const feeds: Tensors[] = [];
-  for (let i = 0; i < wanted; i++) {
-    ctx.cancel.throwIfAborted();
-    try {
-      const image = await images.load(Math.floor((i * images.entries.length) / wanted));
-      feeds.push({ [input]: { dtype: p.dtype, dims: inputDims(p), data: preprocess(image, p).input } });
-    } catch (error) {
-      if (!(error instanceof StudioError) || error.code !== 'bad-data') throw error;
-    }
-  }
+  const feeds = await fewFeeds(float, images, count, ctx);
   if (feeds.length === 0) throw new StudioError('bad-data', `No image of ${images.name} can be decoded.`, 'Choose other images.');
   const onImage = (done: number, total: number): void => ctx.progress({ step: quantizeMeta.id, label: 'Comparing layers', done, total });
   return compareLayers({ float: float.model, quant: quant.model, feeds, engine: ctx.engine, cancel: ctx.cancel, onImage });
