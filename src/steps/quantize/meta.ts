@@ -17,6 +17,7 @@ export interface QuantizeOptions {
   readonly equalize: boolean;
   readonly weightRange: 'absmax' | 'mse';
   readonly clipping: 'calibrator' | 'task';
+  readonly clipTrials: number;
   readonly sixteenBit: 'off' | 'depthwise' | 'search';
   readonly sixteenBitLayers: number;
   readonly reconstruct: 'off' | 'least-squares';
@@ -125,6 +126,16 @@ export const quantizeMeta: StepMeta = {
       default: 'calibrator',
       choices: ['calibrator', 'task'],
       help: 'Activation ranges as the calibrator chose them, or searched for the least disturbance of the detections.',
+    },
+    {
+      key: 'clipTrials',
+      type: 'number',
+      default: 500,
+      min: 1,
+      max: 100000,
+      step: 10,
+      advanced: true,
+      help: 'Choices of ranges tried by the search (clipping "task"); a number and not seconds, so that a replay gives the same.',
     },
     {
       key: 'sixteenBit',
