@@ -3,6 +3,7 @@
  * forbid. Seen: Focus, Conv 1×1, 3×3, 5×5 with stride 1 or 2, depthwise 3×3 and 5×5, MaxPool 5, 9, 13, nearest ×2.
  */
 import { attrInts, attrString, type Node, type OpType } from '../onnx';
+import { focusOf, siluOf } from './patterns';
 import type { Finding, NodeCheck, NodeView } from './types';
 
 const ASK = 'It may still compile: try the parser early.';
@@ -49,24 +50,20 @@ const checkResize: NodeCheck = (node) => {
 };
 
 /** x · sigmoid(x) is one activation; a product with anything else is a layer of its own. */
-const checkMul: NodeCheck = (node, view) => {
-  const sigmoid = node.inputs.map((name) => view.producer(name)).find((p) => p?.op === 'Sigmoid');
-  if (!sigmoid || !node.inputs.includes(sigmoid.inputs[0]!)) return null;
-  return {
+const checkMul: NodeCheck = (node, view) =>
+  siluOf(node, view) && {
     state: 'runs differently',
     reason: 'SiLU is an attribute of the convolution before it, so only its result is quantized.',
     advice: 'It may cost accuracy in 8 bits; the vendor retrained its own YOLOX with LeakyReLU.',
   };
-};
 
 /** Every second pixel, twice: the four Slices of YOLOX's Focus become one space_to_depth. */
-const checkSlice: NodeCheck = (node, view) => {
-  const joined = view.consumers(node.outputs[0]!);
-  const slices = joined[0]?.inputs.map((name) => view.producer(name));
-  const focus = joined[0]?.op === 'Concat' && slices?.length === 4 && slices.every((p) => p?.op === 'Slice');
-  if (!focus) return null;
-  return { state: 'runs differently', reason: 'The four Slices and the Concat of Focus become one space_to_depth.', advice: '' };
-};
+const checkSlice: NodeCheck = (node, view) =>
+  focusOf(node, view) && {
+    state: 'runs differently',
+    reason: 'The four Slices and the Concat of Focus become one space_to_depth.',
+    advice: '',
+  };
 
 export const HAILO_CHECKS: Readonly<Partial<Record<OpType, NodeCheck>>> = {
   Conv: checkConv,

@@ -3,16 +3,13 @@
  * compile; everything else counts as unsupported until the compiler says otherwise.
  */
 import type { OpType } from '../onnx';
-import type { Mark, OpState, OpSupport } from './types';
+import { entry } from './facts';
+import type { Mark, OpSupport } from './types';
 
 const ZOO = 'hailo_model_zoo v2.18, networks and scripts';
 const PROFILE = 'a public `hailomz profile yolox_tiny` log';
 const OPS_TEST = 'public operator test on Hailo-8, Dataflow Compiler 3.32, opset 11';
 const FORUM = 'Hailo community forum and hailo_model_zoo issues';
-
-function entry(state: OpState, reason: string, advice: string, mark: Mark, source: string): OpSupport {
-  return { state, reason, advice, mark, source };
-}
 
 const runs = (mark: Mark, source: string) => entry('runs', 'The compiler has a layer for it.', '', mark, source);
 

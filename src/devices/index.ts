@@ -2,12 +2,16 @@
 import { StudioError } from '../numerics';
 import { hailo8 } from './hailo8';
 import { hailo8l } from './hailo8l';
+import { hailo10h } from './hailo10h';
+import { hailo15h } from './hailo15h';
+import { ort } from './ort';
+import { tflite } from './tflite';
 import type { Device } from './types';
 
 export { type CheckOptions, checkDevice } from './check';
 export type * from './types';
 
-export const DEVICES = { hailo8, hailo8l } satisfies Record<string, Device>;
+export const DEVICES = { hailo8, hailo8l, hailo10h, hailo15h, tflite, ort } satisfies Record<string, Device>;
 
 /** @throws StudioError 'bad-option' naming the devices there are */
 export function deviceById(id: string): Device {
