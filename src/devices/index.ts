@@ -8,7 +8,7 @@ import { ort } from './ort';
 import { tflite } from './tflite';
 import type { Device } from './types';
 
-export { type CheckOptions, checkDevice } from './check';
+export { type CheckOptions, checkDevice, checkLayers, type DeviceReport, deviceReport } from './check';
 export type * from './types';
 
 export const DEVICES = { hailo8, hailo8l, hailo10h, hailo15h, tflite, ort } satisfies Record<string, Device>;

@@ -110,6 +110,8 @@ export type NodeCheck = (node: Node, view: NodeView) => Finding | null;
 export interface NodeView {
   /** Dimensions of the constant behind an input, or null. */
   constantDims(name: string): readonly number[] | null;
+  /** Values of the constant behind an input, or null. */
+  constantValues(name: string): readonly number[] | null;
   producer(name: string): Node | undefined;
   consumers(name: string): readonly Node[];
   /** Declared shape of a value, null where a size is open or unknown. */
