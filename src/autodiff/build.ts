@@ -1,0 +1,247 @@
+/** From a network with a loss to one graph that computes the loss and its gradients. */
+import { StudioError } from '../numerics';
+import {
+  attrInt,
+  attrString,
+  fixDimensions,
+  foldConstants,
+  inferShapes,
+  type Model,
+  type Node,
+  opType,
+  reads,
+  removeDead,
+  toNumbers,
+  upgradeOpset,
+  type ValueInfo,
+  valueInfo,
+  withGraph,
+} from '../onnx';
+import { type Dims, Emitter } from './emitter';
+import { asIdentity, fakeQuantGradient, isFakeQuant, type LoweredFakeQuant, lowerNode } from './fake-quant';
+import { lowerMaxPools } from './max-pool';
+import { GRADIENTS } from './rules';
+import { silu } from './rules/activations';
+import type { Gradient, GradientContext, GradientRule } from './types';
+
+export interface TrainingGraphOptions {
+  /** A value of one element that the network computes. */
+  readonly loss: string;
+  /** Initializers (which become inputs) or inputs to differentiate by; float32. */
+  readonly trainable: readonly string[];
+  /** Further values to give out, in this order after the loss. */
+  readonly extraOutputs?: readonly string[];
+}
+
+export interface TrainingGraph {
+  /** Ordinary ONNX; outputs: loss, extra outputs, gradients in the order of `trainable`. */
+  readonly model: Model;
+  /** Trainable → the output that holds dL/d(trainable), of its shape. */
+  readonly gradients: ReadonlyMap<string, string>;
+}
+
+const OLDEST_OPSET = 13;
+
+function bad(message: string): StudioError {
+  return new StudioError('bad-option', message);
+}
+
+/** Trainables are inputs, outputs are what is asked for, and what follows from constants is one. */
+function prepare(model: Model, { loss, trainable, extraOutputs = [] }: TrainingGraphOptions): Model {
+  const recent = fixDimensions((model.opsets[''] ?? 0) < OLDEST_OPSET ? upgradeOpset(model, OLDEST_OPSET) : model);
+  const { graph } = recent;
+  const made = new Set(graph.nodes.flatMap((n) => n.outputs));
+  const missing = [loss, ...extraOutputs].find((name) => !made.has(name));
+  if (missing !== undefined) throw bad(`The network computes no value "${missing}".`);
+  const given = new Set(graph.inputs.map(({ name }) => name));
+  const inputs = trainable.flatMap((name): ValueInfo[] => {
+    const t = graph.initializers.get(name);
+    if (!t && !given.has(name)) throw bad(`"${name}" is neither a weight nor an input of the network: it can't be trained.`);
+    return t && !given.has(name) ? [valueInfo(name, t.dtype, t.dims)] : [];
+  });
+  const moved = new Set(inputs.map(({ name }) => name));
+  const cut = removeDead(
+    withGraph(recent, {
+      inputs: [...graph.inputs, ...inputs],
+      outputs: [...new Set([loss, ...extraOutputs])].map((name) => valueInfo(name, null, null)),
+      initializers: new Map([...graph.initializers].filter(([name]) => !moved.has(name))),
+      valueInfo: new Map(),
+    }),
+  );
+  const read = new Set(cut.graph.nodes.flatMap(reads));
+  const unused = trainable.find((name) => !read.has(name));
+  if (unused !== undefined) throw bad(`The loss "${loss}" does not depend on "${unused}".`);
+  return foldConstants(withGraph(cut, { inputs: cut.graph.inputs.filter(({ name }) => read.has(name)) }));
+}
+
+/** The way back of a node; FakeQuant is handled apart. */
+function gradientOf(n: Node): Gradient {
+  const op = opType(n);
+  if (op === null) return { missing: 'the studio does not know this operator' };
+  if (op === 'Cast' && attrInt(n, 'to', 0) !== 1) return { flat: true };
+  return GRADIENTS[op];
+}
+
+/** Mul(x, Sigmoid(x)) in either order, with x first; null for any other node. */
+function asSilu(n: Node, producer: ReadonlyMap<string, Node>): Node | null {
+  if (opType(n) !== 'Mul') return null;
+  const [a, b] = n.inputs as readonly [string, string];
+  const gates = (s: string, x: string) => {
+    const p = producer.get(s);
+    return p !== undefined && opType(p) === 'Sigmoid' && p.inputs[0] === x;
+  };
+  if (gates(b, a)) return n;
+  return gates(a, b) ? { ...n, inputs: [b, a] } : null;
+}
+
+function noRule(n: Node, why: string): StudioError {
+  return new StudioError(
+    'unsupported',
+    `${n.name} (${n.op}) has no gradient here: ${why}.`,
+    'Freeze the weights up to this layer, or cut the network before it.',
+  );
+}
+
+class Backward {
+  readonly e: Emitter;
+  readonly #shapes: ReadonlyMap<string, ValueInfo>;
+  readonly #producer = new Map<string, Node>();
+  readonly #lowered = new Map<Node, LoweredFakeQuant>();
+  /** Values that a trainable can change. */
+  readonly #depends: Set<string>;
+  readonly #parts = new Map<string, string[]>();
+
+  constructor(
+    readonly model: Model,
+    trainable: readonly string[],
+  ) {
+    this.e = new Emitter(model.graph, model.opsets['']!);
+    this.#shapes = inferShapes(asIdentity(model));
+    this.#depends = new Set(trainable);
+    for (const n of model.graph.nodes) {
+      for (const y of n.outputs) this.#producer.set(y, n);
+      if (isFakeQuant(n)) this.#lowered.set(n, lowerNode(this.e, n, this.#shapes.get(n.inputs[0]!)?.shape?.length ?? null));
+      else this.e.nodes.push(n);
+      const from = isFakeQuant(n) && attrString(n, 'gradient', 'lsq') === 'ste' ? n.inputs.slice(0, 1) : n.inputs;
+      if (!from.some((x) => this.#depends.has(x)) || (!isFakeQuant(n) && 'flat' in gradientOf(n))) continue;
+      for (const y of n.outputs) if (y !== '' && this.#shapes.get(y)?.dtype !== 'int64') this.#depends.add(y);
+    }
+  }
+
+  dims(value: string): Dims {
+    const info = this.#shapes.get(value);
+    const shape = info?.shape;
+    if (!shape?.every((d) => typeof d === 'number'))
+      throw new StudioError('bad-model', `The shape of "${value}" isn't known.`, 'Give the inputs fixed sizes.');
+    if (this.#depends.has(value) && info?.dtype !== 'float32')
+      throw new StudioError(
+        'unsupported',
+        `"${value}" is ${info?.dtype}: only float32 values are trained.`,
+        'Convert the model to float32.',
+      );
+    return shape as readonly number[];
+  }
+
+  add(value: string, gradient: string): void {
+    const list = this.#parts.get(value);
+    if (list) list.push(gradient);
+    else this.#parts.set(value, [gradient]);
+  }
+
+  /** The sum of what came back to a value; null where nothing did. */
+  total(value: string): string | null {
+    const parts = this.#parts.get(value);
+    if (!parts) return null;
+    const sum = parts.reduce(this.e.add);
+    this.#parts.set(value, [sum]);
+    return sum;
+  }
+
+  #context(n: Node, gradients: readonly (string | null)[]): GradientContext {
+    return {
+      node: n,
+      e: this.e,
+      g: gradients[0]!,
+      gradient: (i) => gradients[i] ?? null,
+      x: (i) => n.inputs[i]!,
+      y: (i) => n.outputs[i]!,
+      dims: (i) => this.dims(n.inputs[i]!),
+      outDims: (i) => this.dims(n.outputs[i]!),
+      wants: (i) => this.#depends.has(n.inputs[i] ?? ''),
+      constant: (i) => {
+        const t = this.model.graph.initializers.get(n.inputs[i] ?? '');
+        return t ? toNumbers(t) : null;
+      },
+      has: (i) => (n.inputs[i] ?? '') !== '',
+    };
+  }
+
+  #rule(n: Node): { node: Node; rule: GradientRule } {
+    const fused = asSilu(n, this.#producer);
+    if (fused) return { node: fused, rule: silu };
+    const gradient = gradientOf(n);
+    if ('rule' in gradient) return { node: n, rule: gradient.rule };
+    throw noRule(n, 'missing' in gradient ? gradient.missing : 'its outputs do not follow its inputs');
+  }
+
+  /** Hands the gradients of a node's outputs on to its inputs. */
+  visit(n: Node): void {
+    if (!n.outputs.some((y) => this.#depends.has(y) && this.#parts.has(y))) return;
+    this.e.scope = `${n.name}/grad`;
+    const gradients = n.outputs.map((y) => this.total(y));
+    const lowered = this.#lowered.get(n);
+    const run = (): { inputs: readonly string[]; found: readonly (string | null)[] } => {
+      if (lowered) {
+        const dims = this.dims(n.inputs[0]!);
+        const wants = (i: number) => this.#depends.has(n.inputs[i] ?? '');
+        return { inputs: n.inputs, found: fakeQuantGradient(this.e, lowered, gradients[0]!, dims, wants) };
+      }
+      const { node, rule } = this.#rule(n);
+      return { inputs: node.inputs, found: rule(this.#context(node, gradients)) };
+    };
+    const { inputs, found } = run();
+    found.forEach((gradient, i) => {
+      const x = inputs[i] ?? '';
+      if (gradient !== null && this.#depends.has(x)) this.add(x, gradient);
+    });
+  }
+}
+
+/**
+ * A graph that computes `loss` and its gradients by `trainable`, by a rule per operator (reverse-mode differentiation).
+ * All shapes must be static once open batch sizes are set to 1. FakeQuant nodes are lowered; layers that no trainable
+ * can change get no gradient nodes. Each layer's gradient nodes follow one another from the last layer to the first, so
+ * that activations are freed on the way.
+ * @throws StudioError 'bad-option' for a loss or trainable that isn't there, or on which the loss doesn't depend
+ * @throws StudioError 'unsupported' naming a layer without a gradient rule between a trainable and the loss
+ */
+export function buildTrainingGraph(model: Model, options: TrainingGraphOptions): TrainingGraph {
+  const { loss, trainable } = options;
+  const prepared = prepare(model, options);
+  const shapes = inferShapes(asIdentity(prepared));
+  const changing = new Set(trainable);
+  for (const n of prepared.graph.nodes) if (n.inputs.some((x) => changing.has(x))) for (const y of n.outputs) changing.add(y);
+  const known = (value: string): Dims => (shapes.get(value)?.shape ?? []) as Dims;
+  const ready = lowerMaxPools(prepared, known, (n) => changing.has(n.inputs[0]!));
+
+  const back = new Backward(ready, trainable);
+  const { e } = back;
+  const dims = back.dims(loss);
+  if (dims.some((d) => d !== 1)) throw bad(`The loss "${loss}" has the shape [${dims.join(', ')}]: it must be a single value.`);
+  back.add(loss, e.floats(dims, [1]));
+  for (const n of [...ready.graph.nodes].reverse()) back.visit(n);
+
+  const gradients = new Map<string, string>();
+  const outputs = ready.graph.outputs.map(({ name }) => back.dims(name) && valueInfo(name, shapes.get(name)!.dtype, back.dims(name)));
+  for (const name of trainable) {
+    e.scope = name;
+    const total = back.total(name);
+    if (total === null) throw bad(`The loss "${loss}" does not depend on "${name}".`);
+    const output = e.fresh(`${name}_grad`);
+    e.nodes.push({ name: output, op: 'Identity', domain: '', inputs: [total], outputs: [output], attributes: {} });
+    gradients.set(name, output);
+    outputs.push(valueInfo(output, 'float32', back.dims(name)));
+  }
+  const initializers = new Map([...ready.graph.initializers, ...e.constants]);
+  return { model: removeDead(withGraph(ready, { nodes: e.nodes, outputs, initializers })), gradients };
+}

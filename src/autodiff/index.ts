@@ -1,0 +1,6 @@
+/**
+ * Gradients as ONNX graphs: a rule per operator appends ordinary nodes, so that one engine serves inference, calibration
+ * and training. May import onnx and numerics only.
+ */
+export { buildTrainingGraph, type TrainingGraph, type TrainingGraphOptions } from './build';
+export { BONSAI_DOMAIN, type FakeQuantGradient, type FakeQuantOptions, fakeQuantNode, lowerFakeQuant } from './fake-quant';
