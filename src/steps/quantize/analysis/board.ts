@@ -25,8 +25,8 @@ import type { QuantState } from '../repairs/types';
 
 export interface Board {
   /**
-   * @param state whose plan switches no value or constant that the board was not opened for, and whose float network
-   *   has the board's nodes
+   * @param state whose plan quantizes no value or constant that the board was not opened for; constants that it
+   *   quantizes come from its float network, all others from the board's own
    * @param values intermediate values wanted besides the outputs, as their readers see them; of those given to openBoard
    */
   run(feeds: Tensors, state: QuantState, values?: readonly string[]): Promise<Record<string, RunTensor>>;
@@ -173,8 +173,10 @@ export async function openBoard(float: Model, plans: readonly QuantPlan[], taps:
         all[hi] = b;
       }
       const planned = new Map(plan.constants.map((c) => [constantKey(c.node, c.input), c.params]));
-      for (const [key, dial] of dials)
-        all[dial.input] = constantTensor(weights.graph.initializers.get(dial.tensor)!, planned.get(key) ?? null);
+      for (const [key, dial] of dials) {
+        const params = planned.get(key) ?? null;
+        all[dial.input] = constantTensor((params ? weights : float).graph.initializers.get(dial.tensor)!, params);
+      }
       if (plan.activations.size > 0 && [...plan.activations.keys()].some((value) => !byValue.has(value)))
         throw new StudioError('runtime', 'This plan quantizes a value that the switchboard was not opened for.');
       const named = wanted.map((value) => [value, readAs(value)] as const);

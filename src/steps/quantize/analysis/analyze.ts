@@ -1,0 +1,348 @@
+/**
+ * The analysis: what weights and activations cost, which layers cost most, and why. Everything is measured on one
+ * switchboard; the most telling measurements come first, so that a short budget leaves out detail, not the answer.
+ */
+import type { DetectorSpec } from '../../../models';
+import { fakeQuant } from '../../../numerics';
+import { inferShapes, type Model } from '../../../onnx';
+import type { Engine, RunTensor, Tensors } from '../../../runtime';
+import { canonicalJson, type OptionValues } from '../../common';
+import { type OutputError, outputError } from '../../output-error';
+import type { CancelToken, Progress, RangesArtifact } from '../../types';
+import { type QuantizeOptions, quantizeMeta } from '../meta';
+import { planQuantization } from '../plan';
+import type { QuantPlan } from '../plan-types';
+import type { QuantState } from '../repairs/types';
+import { type Board, openBoard } from './board';
+import { channelMeans, NO_POWER, type Power, powerOf, sqnrOf } from './distance';
+import { type AnalysisState, checkBudget, Measurements, newAnalysisState } from './measurements';
+import { assemble, type Diagnosis } from './report';
+import { findRows, NOTHING, type Row, type Rows } from './rows';
+import type { AnalysisReport } from './types';
+import { compensated, type Finding, findCauses, meanShift, type Scene, type Shift } from './verdicts';
+
+export interface AnalysisInput {
+  readonly name: string;
+  /** As `quantizableModel` gives it. */
+  readonly float: Model;
+  /** The network as its file has it, for what folding hides; null where it isn't known. */
+  readonly source: Model | null;
+  readonly spec: DetectorSpec | null;
+  readonly ranges: RangesArtifact;
+  readonly options: QuantizeOptions;
+  /** Inputs of a few images. */
+  readonly feeds: readonly Tensors[];
+  /** What the recipe's repairs made of plan and weights; absent: the plan as calibrated. */
+  readonly repaired?: QuantState;
+  /** Applies the fitted repairs that options ask for; absent or null: their gain is not measured. */
+  fit?(options: QuantizeOptions): Promise<QuantState | null>;
+}
+
+export interface AnalysisContext {
+  readonly engine: Engine;
+  readonly cancel: CancelToken;
+  progress(p: Progress): void;
+}
+
+/** What runs may hold of a network's values at once. */
+const TAP_BYTES = 128e6;
+/** Fitting a repair can't be stopped half way: it begins only in the first part of a budget. */
+const FIT_SHARE = 0.5;
+/** Options whose effect has to be fitted on images, so that no plan alone shows it. */
+const FITTED: ReadonlySet<string> = new Set(['biasCorrection', 'reconstruct']);
+/** Options that change the float network before it is calibrated. */
+const BEFORE_CALIBRATION: ReadonlySet<string> = new Set(['equalize']);
+
+const flat = ({ signal, noise, product, energy }: Power): readonly number[] => [signal, noise, product, energy];
+
+/** Float outputs only: class numbers and counts have no error. */
+function floats(outputs: Record<string, RunTensor>): Record<string, RunTensor> {
+  return Object.fromEntries(Object.entries(outputs).filter(([, { dtype }]) => dtype === 'float32'));
+}
+
+function outputPower(exact: Record<string, RunTensor>, other: Record<string, RunTensor>): Power {
+  return Object.entries(exact).reduce((sum: Power, [name, tensor]) => {
+    const p = powerOf(tensor, other[name]!);
+    return { signal: sum.signal + p.signal, noise: sum.noise + p.noise, product: sum.product + p.product, energy: sum.energy + p.energy };
+  }, NO_POWER);
+}
+
+/** A finding with the plan to compare with, where a plan shows its gain. */
+interface Case {
+  readonly row: Row;
+  readonly finding: Finding;
+  readonly other: QuantPlan | null;
+  /** Cases of equal key have the same gain. */
+  readonly key: string | null;
+}
+
+class Analysis {
+  readonly exact: QuantState;
+  readonly base: QuantState;
+  readonly scene: Scene;
+  readonly rows: Rows;
+  readonly cases: Case[] = [];
+  readonly #references: { outputs: Record<string, RunTensor>; error: OutputError }[] = [];
+  board!: Board;
+
+  constructor(
+    readonly input: AnalysisInput,
+    readonly ctx: AnalysisContext,
+    readonly measurements: Measurements,
+  ) {
+    const { float, ranges, options, spec, repaired } = input;
+    this.base = repaired ?? { float, plan: planQuantization(float, ranges, options, spec) };
+    this.exact = { float, plan: { ...this.base.plan, ...NOTHING } };
+    this.rows = findRows(this.base.float, this.base.plan, options, spec);
+    this.scene = { float: this.base.float, plan: this.base.plan, options, spec, ranges, rows: this.rows, source: input.source };
+    for (const row of this.rows.rows) for (const finding of findCauses(this.scene, row)) this.cases.push(this.#caseOf(row, finding));
+  }
+
+  #caseOf(row: Row, finding: Finding): Case {
+    if (finding.unmended) return { row, finding, other: finding.unmended, key: `unmended|${row.node}` };
+    const keys = Object.keys(finding.repair ?? {});
+    // After fitted repairs a plan made anew would throw them away, and the comparison would be unfair.
+    const unplanned = keys.length === 0 || this.input.repaired || keys.some((k) => BEFORE_CALIBRATION.has(k));
+    if (unplanned) return { row, finding, other: null, key: null };
+    const key = canonicalJson(finding.repair);
+    if (keys.some((k) => FITTED.has(k))) return { row, finding, other: null, key };
+    const known = this.cases.find((c) => c.key === key)?.other;
+    return { row, finding, other: known ?? this.#planned(finding.repair!), key };
+  }
+
+  #planned(repair: OptionValues): QuantPlan {
+    const { float, ranges, options, spec } = this.input;
+    return planQuantization(float, ranges, { ...options, ...repair }, spec);
+  }
+
+  async open(): Promise<void> {
+    const plans = [this.base.plan, ...new Set(this.cases.flatMap(({ other }) => other ?? []))];
+    const taps = this.rows.rows.flatMap(({ value, rawValue }) => [value, rawValue]);
+    this.board = await openBoard(this.input.float, plans, [...new Set(taps)], this.ctx.engine);
+  }
+
+  async reference(image: number): Promise<{ outputs: Record<string, RunTensor>; error: OutputError }> {
+    const known = this.#references[image];
+    if (known) return known;
+    const outputs = floats(await this.board.run(this.input.feeds[image]!, this.exact));
+    return (this.#references[image] = { outputs, error: outputError(this.input.spec, outputs) });
+  }
+
+  /** Output error of any state on one image. */
+  async errorOf(image: number, state: QuantState): Promise<number> {
+    const { error } = await this.reference(image);
+    return error(floats(await this.board.run(this.input.feeds[image]!, state)));
+  }
+
+  with(plan: QuantPlan): QuantState {
+    return { float: this.base.float, plan };
+  }
+
+  /** Rows in groups whose values fit in memory together. */
+  #chunks(rows: readonly Row[]): Row[][] {
+    const shapes = inferShapes(this.input.float);
+    const size = (value: string): number =>
+      (shapes.get(value)?.shape ?? []).reduce<number>((a, d) => a * (typeof d === 'number' ? d : 1), 4);
+    const chunks: Row[][] = [];
+    let bytes = Number.POSITIVE_INFINITY;
+    for (const row of rows) {
+      const own = size(row.value) + (row.rawValue === row.value ? 0 : size(row.rawValue));
+      if (bytes + own > TAP_BYTES) {
+        chunks.push([]);
+        bytes = 0;
+      }
+      chunks.at(-1)!.push(row);
+      bytes += own;
+    }
+    return chunks;
+  }
+
+  /** Weights only, activations only, both; and every value alone and accumulated. */
+  async whole(image: number): Promise<void> {
+    const { plan } = this.base;
+    const parts = {
+      weights: { ...plan, activations: NOTHING.activations },
+      activations: { ...plan, constants: NOTHING.constants },
+      both: plan,
+    };
+    for (const [name, part] of Object.entries(parts))
+      await this.measurements.always(`whole|${name}|${image}`, async () => {
+        const { outputs, error } = await this.reference(image);
+        const other = floats(await this.board.run(this.input.feeds[image]!, this.with(part)));
+        return [error(other), ...flat(outputPower(outputs, other))];
+      });
+    await this.measurements.always(`taps|${image}`, async () => {
+      const powers = new Map<Row, readonly number[]>();
+      for (const chunk of this.#chunks(this.rows.rows)) {
+        this.ctx.cancel.throwIfAborted();
+        const names = chunk.map(({ value }) => value);
+        const feeds = this.input.feeds[image]!;
+        const [exact, both] = [await this.board.run(feeds, this.exact, names), await this.board.run(feeds, this.base, names)];
+        for (const row of chunk) {
+          const x = exact[row.value] ?? feeds[row.value]!;
+          const planned = plan.activations.get(row.value);
+          const alone = planned
+            ? powerOf(x, { ...x, data: fakeQuant({ dims: x.dims, data: x.data as Float32Array }, planned.params) })
+            : NO_POWER;
+          powers.set(row, [...flat(alone), ...flat(powerOf(x, both[row.value] ?? x))]);
+        }
+      }
+      return this.rows.rows.flatMap((row) => powers.get(row)!);
+    });
+  }
+
+  /** Rows whose own grid or weights look worst come first. */
+  #ordered(): readonly Row[] {
+    const taps = this.measurements.get('taps|0')!;
+    const sqnr = new Map(
+      this.rows.rows.map((row, i) => {
+        const [signal, noise] = taps.slice(i * 8 + 4, i * 8 + 6) as [number, number];
+        return [row, sqnrOf({ ...NO_POWER, signal, noise })];
+      }),
+    );
+    return [...this.rows.rows].sort((a, b) => sqnr.get(a)! - sqnr.get(b)!);
+  }
+
+  /** Output error of every row's value, and of its weights, alone. */
+  async sensitivities(image: number): Promise<void> {
+    const { plan } = this.base;
+    for (const chunk of this.#chunks(this.#ordered())) {
+      let exact: Record<string, RunTensor> | null = null;
+      for (const row of chunk) {
+        if (row.quantized)
+          await this.measurements.ifTime(`value|${row.value}|${image}`, async () => [
+            await this.errorOf(image, this.with(this.rows.valuePart(plan, row))),
+          ]);
+        if (row.hasWeights)
+          await this.measurements.ifTime(`weight|${row.node}|${image}`, async () => {
+            const { error } = await this.reference(image);
+            const feeds = this.input.feeds[image]!;
+            const names = chunk.flatMap(({ value, rawValue }) => [value, rawValue]);
+            exact ??= await this.board.run(feeds, this.exact, [...new Set(names)]);
+            const other = await this.board.run(feeds, this.with(this.rows.weightPart(plan, row)), [row.value, row.rawValue]);
+            const raw = [exact[row.rawValue]!, other[row.rawValue]!] as const;
+            const [a, b] = raw.map(channelMeans);
+            const { signal, noise } = powerOf(...raw);
+            const shift = [...b!].map((mean, c) => mean - a![c]!);
+            const outputs = Object.fromEntries(this.input.float.graph.outputs.map(({ name }) => [name, other[name]!]));
+            const power = powerOf(exact[row.value]!, other[row.value]!);
+            return [error(floats(outputs)), ...flat(power), signal, noise, raw[0].data.length / shift.length, ...shift];
+          });
+      }
+    }
+  }
+
+  /** Mean shifts that the weight runs have shown. */
+  findShifts(): void {
+    for (const row of this.rows.rows) {
+      const runs = this.input.feeds.flatMap((_, image) => this.measurements.get(`weight|${row.node}|${image}`) ?? []);
+      if (!row.hasWeights || runs.length === 0) continue;
+      const finding = meanShift(this.scene, row, this.shiftOf(row));
+      if (finding) this.cases.push(this.#caseOf(row, finding));
+    }
+  }
+
+  shiftOf(row: Row): Shift {
+    const runs = this.input.feeds.flatMap((_, image) => {
+      const run = this.measurements.get(`weight|${row.node}|${image}`);
+      return run ? [run] : [];
+    });
+    const sum = (i: number): number => runs.reduce((total, run) => total + run[i]!, 0);
+    const means = runs[0]!.slice(8).map((_, c) => runs.reduce((total, run) => total + run[8 + c]!, 0) / runs.length);
+    return { means, signal: sum(5), noise: sum(6), positions: sum(7) };
+  }
+
+  /** Whole-network error with one repair alone; each distinct repair once. */
+  async gains(fitted: boolean): Promise<void> {
+    const { measurements, input } = this;
+    const distinct = new Map(this.cases.filter(({ key }) => key !== null).map((c) => [c.key!, c]));
+    for (const [key, { other, finding }] of distinct) {
+      if ((other === null) !== fitted || !finding) continue;
+      if (other) {
+        for (let image = 0; image < input.feeds.length; image++)
+          await measurements.ifTime(`gain|${key}|${image}`, async () => [
+            await this.errorOf(image, { float: this.base.float, plan: other }),
+          ]);
+        continue;
+      }
+      await measurements.ifTime(
+        `fitted|${key}`,
+        async () => {
+          const state = await input.fit?.({ ...input.options, ...finding.repair });
+          if (!state) return [];
+          const errors: number[] = [];
+          for (let image = 0; image < input.feeds.length; image++) errors.push(await this.errorOf(image, state));
+          return errors;
+        },
+        FIT_SHARE,
+      );
+    }
+  }
+
+  /** Error with only one layer quantized, before and after its repair. */
+  async layerGains(): Promise<void> {
+    for (const [index, { row, finding, other }] of this.cases.entries()) {
+      const changed = finding.kind === 'mean-shift' ? compensated(this.scene, row, this.shiftOf(row).means) : null;
+      if (!other && !changed) continue;
+      const values = new Set(finding.values ?? [row.value]);
+      const part = (plan: QuantPlan): QuantPlan => ({
+        ...plan,
+        activations: new Map([...plan.activations].filter(([value]) => values.has(value))),
+        constants: this.rows.weightPart(plan, row).constants,
+      });
+      const after: QuantState = { float: changed ?? this.base.float, plan: part(other ?? this.base.plan) };
+      for (let image = 0; image < this.input.feeds.length; image++)
+        await this.measurements.ifTime(`layer|${finding.kind}|${row.node}|${index}|${image}`, async () => [
+          await this.errorOf(image, this.with(part(this.base.plan))),
+          await this.errorOf(image, after),
+        ]);
+    }
+  }
+
+  diagnosis(): Diagnosis {
+    return { input: this.input, rows: this.rows, cases: this.cases, measurements: this.measurements };
+  }
+
+  get total(): number {
+    const { rows } = this.rows;
+    const perImage = 4 + rows.filter(({ quantized }) => quantized).length + rows.filter(({ hasWeights }) => hasWeights).length;
+    return this.input.feeds.length * (perImage + this.cases.filter(({ other }) => other !== null).length);
+  }
+}
+
+/**
+ * Analyses a quantized network on a few images.
+ * @param budget seconds for this call (the first figures of every image are measured whatever it says), and what an
+ *   earlier call has measured with the same input; it is added to, and stays valid when the call is cancelled
+ * @throws StudioError 'cancelled', 'bad-option', or of a network that doesn't run
+ */
+export async function analyzeQuantization(
+  input: AnalysisInput,
+  budget: { readonly seconds: number; readonly state?: AnalysisState },
+  ctx: AnalysisContext,
+): Promise<AnalysisReport> {
+  checkBudget(budget.seconds, input.feeds.length);
+  const state = budget.state ?? newAnalysisState();
+  const report = (): void =>
+    ctx.progress({
+      step: quantizeMeta.id,
+      label: 'Analysing layers',
+      done: Math.min(Object.keys(state.measured).length, analysis.total),
+      total: analysis.total,
+    });
+  const measurements = new Measurements(state, budget.seconds, ctx.cancel, report);
+  const analysis = new Analysis(input, ctx, measurements);
+  await analysis.open();
+  try {
+    const images = input.feeds.map((_, image) => image);
+    for (const image of images) await analysis.whole(image);
+    await analysis.gains(false);
+    for (const image of images) await analysis.sensitivities(image);
+    analysis.findShifts();
+    await analysis.gains(true);
+    await analysis.layerGains();
+    return assemble(analysis.diagnosis());
+  } finally {
+    await analysis.board.release();
+  }
+}

@@ -1,0 +1,30 @@
+import type { DetectorSpec } from '../../../../models';
+import type { Model } from '../../../../onnx';
+import type { RangesArtifact } from '../../../types';
+import type { QuantizeOptions } from '../../meta';
+import type { QuantPlan } from '../../plan-types';
+import type { Row, Rows } from '../rows';
+import type { Verdict } from '../types';
+
+/** What verdicts are read from. */
+export interface Scene {
+  readonly float: Model;
+  readonly plan: QuantPlan;
+  readonly options: QuantizeOptions;
+  readonly spec: DetectorSpec | null;
+  readonly ranges: RangesArtifact;
+  readonly rows: Rows;
+  /** The network as its file has it, before constants and BatchNorm were folded; null where it isn't known. */
+  readonly source: Model | null;
+}
+
+/** A verdict before its gain is measured. */
+export interface Finding extends Omit<Verdict, 'gain' | 'layerGain'> {
+  /** Values that belong to the layer for its own gain, where it isn't the row's value alone. */
+  readonly values?: readonly string[];
+  /** For a fault that the plan has mended already: the plan as it would be without that. */
+  readonly unmended?: QuantPlan;
+}
+
+/** Whether one cause is at work in one layer; null = it is not. */
+export type Finder = (scene: Scene, row: Row) => Finding | null;
