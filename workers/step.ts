@@ -6,6 +6,7 @@ import { inspect } from '../src/steps/inspect';
 import { openModel } from '../src/steps/open';
 import { openStore } from '../src/store';
 import { type Cancel, type CancelFlag, cancelToken } from './cancel';
+import { checkOnDevice, cutModel, deviceProfiles, type ModelFile } from './device';
 import { admit, enginesFor, reportOf } from './engines';
 import { openImagesAside, prepareAside, probeImage } from './images';
 import { type EngineChoice, type JobCallbacks, type JobResult, type JobSource, keepErrors } from './wire';
@@ -32,6 +33,18 @@ const cache = {
 const table = {
   async inspect(name: string, bytes: Uint8Array, external?: ReadonlyMap<string, Uint8Array>) {
     return inspect(await openModel(name, bytes, external));
+  },
+
+  devices() {
+    return deviceProfiles();
+  },
+
+  checkDevice(model: ModelFile, device: string) {
+    return checkOnDevice(model, device);
+  },
+
+  cut(model: ModelFile, values: readonly string[]) {
+    return cutModel(model, values);
   },
 
   /** Runs a recipe to the end. Throws StudioError; 'cancelled' after `cancel` or a raised flag. */

@@ -1,5 +1,7 @@
 /** The page's side of the workers: one call at a time, cancel, and a new worker where one died. */
 import * as Comlink from 'comlink';
+import type { CancelFlag } from '../../workers/cancel';
+import type { DeviceProfile, LayerState, ModelFile } from '../../workers/device';
 import type { PreviewTable } from '../../workers/preview';
 import type { StepTable } from '../../workers/step';
 import {
@@ -14,7 +16,7 @@ import {
   type PreviewModel,
 } from '../../workers/wire';
 import { cancelled, StudioError } from '../numerics';
-import type { Recipe } from '../pipeline';
+import type { AnalysisReport, Recipe, Story } from '../pipeline';
 
 keepErrors();
 
@@ -91,7 +93,9 @@ export class WorkerLine<Table> {
   }
 }
 
-/** Compress, evaluate, inspect. */
+const plainFile = ({ name, bytes, external }: ModelFile): ModelFile => ({ name, bytes, external });
+
+/** Compress, evaluate, inspect, analyse, check for a device. */
 export class StepWorker {
   readonly line = new WorkerLine<StepTable>(
     'compressing',
@@ -102,8 +106,43 @@ export class StepWorker {
     return this.line.call((remote) => remote.inspect(name, bytes, external) as Promise<InspectReport>);
   }
 
+  devices(): Promise<readonly DeviceProfile[]> {
+    return this.line.call((remote) => remote.devices() as Promise<readonly DeviceProfile[]>);
+  }
+
+  checkDevice(model: ModelFile, device: string): Promise<readonly LayerState[]> {
+    return this.line.call((remote) => remote.checkDevice(plainFile(model), device) as Promise<readonly LayerState[]>);
+  }
+
+  cut(model: ModelFile, values: readonly string[]): Promise<Uint8Array> {
+    return this.line.call((remote) => remote.cut(plainFile(model), values) as Promise<Uint8Array>);
+  }
+
   /** @throws StudioError, 'cancelled' after `signal` within two seconds at most */
   compress(recipe: Recipe, source: JobSource, choice: EngineChoice, on: JobCallbacks, signal: AbortSignal): Promise<JobResult> {
+    return this.#cancellable(
+      (remote, flag) => remote.compress(recipe, source, choice, flag, Comlink.proxy(on) as never) as unknown as Promise<JobResult>,
+      signal,
+    );
+  }
+
+  /** @throws as {@link compress} does */
+  analyze(recipe: Recipe, source: JobSource, choice: EngineChoice, on: JobCallbacks, signal: AbortSignal): Promise<AnalysisReport> {
+    return this.#cancellable(
+      (remote, flag) => remote.analyze(recipe, source, choice, flag, Comlink.proxy(on) as never) as unknown as Promise<AnalysisReport>,
+      signal,
+    );
+  }
+
+  /** @throws as {@link compress} does */
+  story(recipe: Recipe, source: JobSource, image: number, choice: EngineChoice, on: JobCallbacks, signal: AbortSignal): Promise<Story> {
+    return this.#cancellable(
+      (remote, flag) => remote.story(recipe, source, image, choice, flag, Comlink.proxy(on) as never) as unknown as Promise<Story>,
+      signal,
+    );
+  }
+
+  #cancellable<R>(work: (remote: Comlink.Remote<StepTable>, flag: CancelFlag) => Promise<R>, signal: AbortSignal): Promise<R> {
     const flag = crossOriginIsolated ? new Int32Array(new SharedArrayBuffer(4)) : null;
     let current: Comlink.Remote<StepTable> | null = null;
     const cancel = () => {
@@ -113,7 +152,7 @@ export class StepWorker {
     return this.line.call(
       (remote) => {
         current = remote;
-        return remote.compress(recipe, source, choice, flag, Comlink.proxy(on) as never) as unknown as Promise<JobResult>;
+        return work(remote, flag);
       },
       signal,
       cancel,

@@ -17,6 +17,13 @@ export const parameters = (value: number) => scaled(value, '');
 export const macs = (value: number) => scaled(value, 'MAC');
 export const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB`;
 export const percent = (value: number | null | undefined) => (value === null || value === undefined ? 'n/a' : value.toFixed(1));
+/** "+1.2", "−3.4": with the sign that a difference needs. */
+export const signed = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(1)}`;
+
+/** "[21.0, 27.3]" */
+export const interval = ({ low, high }: { readonly low: number; readonly high: number }, format: (value: number) => string = percent) =>
+  `[${format(low)}, ${format(high)}]`;
+
 export const milliseconds = (value: number) => `${value < 10 ? value.toFixed(1) : whole.format(value)} ms`;
 export const decibels = (value: number | null | undefined) => (value === null || value === undefined ? '–' : `${value.toFixed(1)} dB`);
 

@@ -1,4 +1,4 @@
-import { PRESETS, parseRecipe, type Recipe, type RecipeStep, stepOf } from '../../pipeline';
+import { type OptionValues, PRESETS, parseRecipe, type Recipe, type RecipeStep, stepOf } from '../../pipeline';
 
 const FIRST = 'prune-10-int8';
 
@@ -41,6 +41,11 @@ export class RecipeState {
 
   option(id: RecipeStep['step'], key: string, value: number | string | boolean): void {
     this.#edit(id, (step) => ({ ...step, options: { ...step.options, [key]: value } }));
+  }
+
+  /** Lays a repair's options over the quantize step's, as one edit. */
+  repair(options: OptionValues): void {
+    this.#edit('quantize', (step) => ({ ...step, enabled: true, options: { ...step.options, ...options } }));
   }
 
   /** How a preset calibrates and quantizes; pruning and the rest stay as they are. */

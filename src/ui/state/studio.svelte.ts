@@ -1,11 +1,13 @@
-import type { EngineChoice, EngineReport, ImageSource, InspectReport, JobResult, Progress } from '../../../workers/wire';
+import type { EngineChoice, EngineReport, ImageSource, InspectReport, JobResult, JobSource, Progress } from '../../../workers/wire';
 import { StudioError } from '../../numerics';
-import type { ResultRow } from '../../pipeline';
+import type { AnalysisReport, Recipe, ResultRow, Story } from '../../pipeline';
 import { askToPersist, openStore, type Store } from '../../store';
 import { StepWorker } from '../bridge';
 import { type Intake, sortFiles } from '../intake';
 import { text } from '../text/en';
 import { Alerts } from './alerts.svelte';
+import { CausesState } from './causes.svelte';
+import { DevicesState } from './devices.svelte';
 import { History } from './history.svelte';
 import { PreviewState } from './preview.svelte';
 import { RecipeState } from './recipe.svelte';
@@ -35,6 +37,8 @@ export class Studio {
   readonly preview = new PreviewState(this.alerts);
   readonly history = new History();
   readonly #steps = new StepWorker();
+  readonly devices = new DevicesState(this.#steps);
+  readonly causes = new CausesState(this);
   #store: Promise<Store>;
   #abort: AbortController | null = null;
 
@@ -52,6 +56,18 @@ export class Studio {
   /** Name of the layer selected anywhere. */
   layer = $state<string | null>(null);
   doneIn = $state(0);
+  /** A long job of any kind is on its way; another one waits for its end. */
+  busy = $derived.by(() => this.running || this.causes.running !== null);
+  deviceTitle = $derived.by(() => this.devices.profile(this.recipe.current.device)?.title ?? this.recipe.current.device);
+  /** The images that a story can be told of. */
+  storyImages = $derived.by(() => {
+    const { calibration, evaluation } = this.#images();
+    const images = evaluation ?? calibration;
+    return {
+      source: images,
+      count: images.kind === 'scenes' ? images.count : images.files.filter(({ path }) => !/\.json$/i.test(path)).length,
+    };
+  });
 
   constructor() {
     this.preview.onLost = () => this.attempt(() => this.#restorePreview());
@@ -61,6 +77,7 @@ export class Studio {
   async start(): Promise<void> {
     const store = await this.#store;
     await this.history.open(store);
+    this.attempt(() => this.devices.load());
     const choice = (await store.get('settings', 'engine'))?.value;
     if (choice === 'wasm' || choice === 'webgpu') this.engineChoice = choice;
     this.embedded = await (await fetch('models/embedded.json')).json();
@@ -106,6 +123,7 @@ export class Studio {
     this.rows = [];
     this.layer = null;
     this.recipe.shown = null;
+    this.causes.reset();
     await this.preview.open(model, this.engineChoice);
     if (!model.embedded) {
       const store = await this.#store;
@@ -181,22 +199,15 @@ export class Studio {
 
   async run(): Promise<void> {
     const { model } = this;
-    if (!model || this.running) return;
+    if (!model || this.busy) return;
     this.running = true;
     this.progress = null;
     this.rows = [];
     this.#abort = new AbortController();
     const recipe = this.recipe.current;
     const started = performance.now();
-    const source = {
-      name: model.name,
-      model: model.bytes,
-      external: model.external,
-      calibration: this.imageFiles ?? CALIBRATION_SCENES,
-      evaluation: this.imageFiles ? (this.labelled ? this.imageFiles : null) : EVALUATION_SCENES,
-    };
     try {
-      const result = await this.#steps.compress(recipe, source, this.engineChoice, this.#callbacks(), this.#abort.signal);
+      const result = await this.#steps.compress(recipe, this.#source(model), this.engineChoice, this.#callbacks(), this.#abort.signal);
       this.doneIn = (performance.now() - started) / 1000;
       this.recipe.shown = recipe;
       await this.#show(result);
@@ -211,11 +222,57 @@ export class Studio {
     }
   }
 
-  #callbacks() {
+  /** What a job works on. */
+  #source(model: OpenModel): JobSource {
     return {
-      progress: (progress: Progress) => {
-        this.progress = progress;
-      },
+      name: model.name,
+      model: model.bytes,
+      external: model.external,
+      ...this.#images(),
+    };
+  }
+
+  #images(): Pick<JobSource, 'calibration' | 'evaluation'> {
+    const { imageFiles } = this;
+    if (!imageFiles) return { calibration: CALIBRATION_SCENES, evaluation: EVALUATION_SCENES };
+    return { calibration: imageFiles, evaluation: this.labelled ? imageFiles : null };
+  }
+
+  /** @throws StudioError as the worker does */
+  analyze(recipe: Recipe, progress: (p: Progress) => void, signal: AbortSignal): Promise<AnalysisReport> {
+    return this.#steps.analyze(recipe, this.#source(this.model!), this.engineChoice, this.#callbacks(progress), signal);
+  }
+
+  /** @throws StudioError as the worker does */
+  tell(recipe: Recipe, image: number, progress: (p: Progress) => void, signal: AbortSignal): Promise<Story> {
+    return this.#steps.story(recipe, this.#source(this.model!), image, this.engineChoice, this.#callbacks(progress), signal);
+  }
+
+  /** Image `index` of those that stories are told of. */
+  async pictureOf(index: number): Promise<ImageBitmap | null> {
+    const { source } = this.storyImages;
+    // The preview doesn't know the frames that were kept of the camera.
+    if (source.kind === 'files' && source.name === text.preview.cameraFrames) return createImageBitmap(source.files[index]!.file);
+    const request = source.kind === 'scenes' ? { scene: source.first + index } : { image: index };
+    return (await this.preview.worker.frame(request, 1))?.bitmap ?? null;
+  }
+
+  /** Ends the network where a device's finding offers it, and opens what is left. */
+  async cutHere(values: readonly string[]): Promise<void> {
+    const { model } = this;
+    if (!model) return;
+    const bytes = await this.#steps.cut(model, values);
+    await this.open({ name: model.name.replace(/(-cut)?(\.onnx)?$/i, '-cut.onnx'), bytes, embedded: false });
+    this.alerts.info(text.device.wasCut(values.length), { label: text.device.undoCut, run: () => this.attempt(() => this.open(model)) });
+  }
+
+  #callbacks(
+    progress = (p: Progress) => {
+      this.progress = p;
+    },
+  ) {
+    return {
+      progress,
       event: (event: { type: string; row?: ResultRow }) => {
         if (event.type === 'row' && event.row) this.rows = [...this.rows, event.row];
       },
