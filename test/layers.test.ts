@@ -12,7 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   devices: ['onnx'],
   data: [],
   autodiff: ['onnx'],
-  training: ['autodiff', 'runtime', 'models', 'data'],
+  training: ['autodiff', 'onnx', 'runtime', 'models', 'data'],
   steps: ['onnx', 'kernels', 'runtime', 'models', 'devices', 'data', 'autodiff', 'training'],
   store: [],
   pipeline: ['steps', 'store'],

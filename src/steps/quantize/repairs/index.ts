@@ -1,11 +1,15 @@
 /** The repairs in their order, each kept only where images that it has not seen say that it helps. */
 import { buildQdq } from '../qdq';
+import { biasCorrection } from './bias-correction';
+import { learn } from './learn';
+import { leastSquares } from './least-squares';
+import { rounding } from './rounding';
 import { sixteenBit } from './sixteen-bit';
 import { taskClipping } from './task-clipping';
 import type { QuantState, Repair, RepairContext } from './types';
 
 /** One table entry each, in the order in which they build on each other. */
-export const REPAIRS: readonly Repair[] = [sixteenBit, taskClipping];
+export const REPAIRS: readonly Repair[] = [sixteenBit, taskClipping, leastSquares, learn, rounding, biasCorrection];
 
 const figure = (error: number): string => error.toPrecision(3);
 

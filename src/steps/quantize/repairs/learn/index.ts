@@ -1,0 +1,189 @@
+/**
+ * Learns scales, zero points and biases through frozen weights: the quantized network as a float graph (FakeQuant, as LSQ+,
+ * Bhalgat et al. 2020) is pulled toward the float network's outputs on augmented, unlabelled images. Rates, units and loss
+ * as ../shared/lab.md §8 found them; unseen images decide which step is kept.
+ */
+import { defaultPreprocess, type Preprocess } from '../../../../models';
+import { createRandom, StudioError } from '../../../../numerics';
+import { cutAt, type Model } from '../../../../onnx';
+import type { RunTensor, Tensors } from '../../../../runtime';
+import {
+  augment,
+  type FeatureLoss,
+  type GraphObjective,
+  openObjective,
+  planDistillation,
+  TRAIN_SETTINGS,
+  train,
+  type Variable,
+  withBatch,
+} from '../../../../training';
+import { timer } from '../../../common';
+import type { Feeds, QuantState, Repair, RepairContext } from '../types';
+import { learnedState } from './result';
+import { channelSigma } from './sigma';
+import { bakeConstants, insertFakeQuant, type Learnable, type LearnRates, learnables, withVariables } from './student';
+
+/** Images of a training step. */
+const BATCH = 2;
+
+/** Image-steps between two looks at the held-back images. */
+const JUDGE_EVERY = 150;
+
+const RATES: LearnRates = { scale: 3e-2, bias: 3e-3 };
+
+/** Everything that is tuned; the repair uses {@link LEARN_SETTINGS}. */
+export interface LearnSettings {
+  readonly rates: LearnRates;
+  readonly averageDecay: number;
+  readonly features: FeatureLoss | null;
+}
+
+export const LEARN_SETTINGS: LearnSettings = { rates: RATES, averageDecay: TRAIN_SETTINGS.averageDecay, features: null };
+
+/** Bias constant → σ of its layer's channels. */
+async function biasUnits(state: QuantState, ctx: RepairContext): Promise<ReadonlyMap<string, Float32Array>> {
+  const sigma = await channelSigma(ctx.teacher, state.plan.layers, ctx.fit, ctx);
+  const nodes = new Map(state.float.graph.nodes.map((node) => [node.name, node]));
+  const units = new Map<string, Float32Array>();
+  for (const { role, node, tensor } of state.plan.constants) {
+    if (role !== 'bias') continue;
+    const reader = nodes.get(node)!;
+    const layer = state.plan.layers.find((l) => l.node === node || reader.inputs.includes(l.rawOutput));
+    const own = layer && sigma.get(layer.rawOutput);
+    if (own && !units.has(tensor)) units.set(tensor, own);
+  }
+  return units;
+}
+
+/** Which images make up each step: every epoch all of them once, in another order. */
+function schedule(count: number, seed: number): (step: number) => number[] {
+  let known: { epoch: number; order: number[] } | null = null;
+  const at = (position: number): number => {
+    const epoch = Math.floor(position / count);
+    if (known?.epoch !== epoch)
+      known = { epoch, order: createRandom(seed + 7919 * epoch).shuffle(Array.from({ length: count }, (_, i) => i)) };
+    return known.order[position % count]!;
+  };
+  return (step) => Array.from({ length: BATCH }, (_, i) => at(step * BATCH + i));
+}
+
+function join(images: readonly RunTensor[]): RunTensor {
+  const [first] = images as [RunTensor];
+  const size = first.data.length;
+  const data = first.dtype === 'uint8' ? new Uint8Array(size * images.length) : new Float32Array(size * images.length);
+  for (const [i, image] of images.entries()) data.set(image.data as Uint8Array | Float32Array, i * size);
+  return { dtype: first.dtype, dims: [images.length * first.dims[0]!, ...first.dims.slice(1)], data };
+}
+
+/** Augmented images of a step, as one feed for the whole batch or one for each image. */
+function batches(fit: Feeds, input: string, p: Preprocess, seed: number, together: boolean): (step: number) => Promise<readonly Tensors[]> {
+  const pick = schedule(fit.count, seed);
+  return async (step) => {
+    const images: RunTensor[] = [];
+    for (const [i, index] of pick(step).entries()) {
+      const image = (await fit.at(index))[input]!;
+      const random = createRandom(seed + 104729 * (step * BATCH + i + 1));
+      images.push({ ...image, data: augment(image.data as Float32Array | Uint8Array, p, random) });
+    }
+    return together ? [{ [input]: join(images) }] : images.map((image) => ({ [input]: image }));
+  };
+}
+
+interface Opened {
+  readonly objective: GraphObjective;
+  readonly variables: readonly Variable[];
+}
+
+/** Only what the student reads: a loss that ends before the float tail leaves the tail's parameters without a gradient. */
+function usedBy(model: Model, learnable: Learnable): Learnable {
+  const read = new Set(model.graph.nodes.flatMap((node) => node.inputs));
+  return {
+    variables: learnable.variables.filter(({ name }) => read.has(name)),
+    fixed: learnable.fixed.filter(({ name }) => read.has(name)),
+  };
+}
+
+/** Student, teacher and data as an objective. @throws StudioError 'unsupported' where a layer has no gradient */
+export async function openLearning(state: QuantState, ctx: RepairContext, settings: LearnSettings): Promise<Opened> {
+  const { spec, teacher, engine } = ctx;
+  const p = spec?.preprocess ?? defaultPreprocess(teacher);
+  const input = spec?.input ?? teacher.graph.inputs[0]?.name;
+  if (!p || !input) throw new StudioError('unsupported', 'Only networks that take one image can be trained here.');
+  const loss = planDistillation(teacher, spec, settings.features);
+  const learnable = learnables(state.float, state.plan, await biasUnits(state, ctx), settings.rates, ctx.options.symmetric);
+  const baked = bakeConstants(state.float, state.plan);
+  const pair = (batch: number) => {
+    const widen = (model: Model): Model | null => {
+      const cut = cutAt(model, loss.values);
+      return batch === 1 ? cut : withBatch(cut, input, batch, loss.values);
+    };
+    const [wideTeacher, wideStudent] = [widen(teacher), widen(baked)];
+    if (!wideTeacher || !wideStudent) return null;
+    const { model, loss: name } = loss.student(wideStudent);
+    const quantized = insertFakeQuant(model, state.plan);
+    const used = usedBy(quantized, learnable);
+    return {
+      teacher: loss.teacher(wideTeacher),
+      student: { model: withVariables(quantized, used), loss: name },
+      variables: used.variables,
+    };
+  };
+  const single = pair(1)!;
+  const together = pair(BATCH);
+  const { teacher: batchTeacher, student, variables } = together ?? single;
+  const objective = await openObjective({
+    engine,
+    teacher: batchTeacher,
+    student,
+    ...(together ? { single: { teacher: single.teacher, student: single.student.model } } : {}),
+    variables,
+    batches: batches(ctx.fit, input, p, ctx.seed, together !== null),
+    unseen: ctx.held,
+  });
+  return { objective, variables };
+}
+
+/** Learning with other settings than the repair's; for measurements. */
+export async function learnWith(state: QuantState, ctx: RepairContext, settings: LearnSettings): Promise<QuantState> {
+  const steps = Math.ceil(ctx.options.learnSteps / BATCH);
+  const label = 'Learning scales, zero points and biases';
+  const { objective, variables } = await openLearning(state, ctx, settings);
+  if (variables.length === 0) {
+    await objective.release();
+    return state;
+  }
+  const left = timer(steps);
+  try {
+    const { values, best, curve, rollbacks } = await train(
+      objective,
+      variables,
+      {
+        ...TRAIN_SETTINGS,
+        steps,
+        averageDecay: settings.averageDecay,
+        judgeEvery: Math.max(1, Math.min(JUDGE_EVERY / BATCH, Math.ceil(steps / 4))),
+      },
+      {
+        cancel: ctx.cancel,
+        onStep: ({ step }) => ctx.progress({ step: 'quantize', label, done: step, total: steps, secondsLeft: left(step) }),
+      },
+    );
+    if (rollbacks > 0)
+      ctx.note(`learn: training diverged ${rollbacks === 1 ? 'once' : `${rollbacks} times`} and went back with half the rate.`);
+    if (best.step === 0) return state;
+    ctx.note(
+      `learn: ${best.step * BATCH} of ${steps * BATCH} image-steps; loss on ${ctx.held.count} unseen images ${curve[0]!.unseen.toPrecision(3)} → ${best.unseen.toPrecision(3)}.`,
+    );
+    return learnedState(state, variables, values);
+  } finally {
+    await objective.release();
+  }
+}
+
+export const learn: Repair = {
+  id: 'learn',
+  label: 'Learning scales, zero points and biases',
+  wanted: ({ learnSteps }) => learnSteps > 0,
+  apply: (state, ctx) => learnWith(state, ctx, LEARN_SETTINGS),
+};

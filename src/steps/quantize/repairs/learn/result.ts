@@ -1,0 +1,81 @@
+/** What was learned, written back into weights and plan. */
+import type { QParams } from '../../../../numerics';
+import { type Model, type Node, tensor, toFloat32, withGraph } from '../../../../onnx';
+import type { Values, Variable } from '../../../../training';
+import { weightLayout } from '../../constants';
+import type { ActivationQuant, ConstantQuant, QuantLayer, QuantPlan } from '../../plan-types';
+import type { QuantState } from '../types';
+import { rootOf, scaleName, zeroName } from './student';
+
+/** A bias may fill half of the int32 accumulator, as the plan allows it (see constants.ts). */
+const BIAS_LIMIT = 2 ** 30;
+
+function learnedParams(planned: ActivationQuant, values: Values): QParams {
+  const { params } = planned;
+  const scale = values[scaleName(rootOf(planned))]?.[0];
+  const zero = values[zeroName(rootOf(planned))]?.[0];
+  const rounded = zero === undefined ? params.zeroPoint[0]! : Math.min(Math.max(Math.round(zero), params.qmin), params.qmax);
+  return { ...params, scale: scale === undefined ? params.scale : [Math.fround(Math.exp(scale))], zeroPoint: [rounded] };
+}
+
+/**
+ * The layer's constants for another input scale: the bias moves to the new accumulator's scale; a weight scale is enlarged
+ * only where the bias would overflow int32 otherwise.
+ */
+function rescaled(
+  weight: ConstantQuant,
+  bias: ConstantQuant,
+  node: Node,
+  model: Model,
+  inputScale: number,
+): readonly [ConstantQuant, ConstantQuant] {
+  const layout = weightLayout(node, model.graph.initializers.get(weight.tensor)!);
+  const slice = weight.params.axis === null ? () => 0 : layout.slice;
+  const biases = toFloat32(model.graph.initializers.get(bias.tensor)!);
+  const scale = [...weight.params.scale];
+  biases.forEach((b, c) => {
+    scale[slice(c)] = Math.max(scale[slice(c)]!, Math.fround(Math.abs(b) / (inputScale * BIAS_LIMIT)));
+  });
+  const biasScale =
+    bias.params.axis === null
+      ? [Math.fround(inputScale * scale[0]!)]
+      : Array.from(biases, (_, c) => Math.fround(inputScale * scale[slice(c)]!));
+  return [
+    { ...weight, params: { ...weight.params, scale } },
+    { ...bias, params: { ...bias.params, scale: biasScale } },
+  ];
+}
+
+/** The bias entry of a layer: on its own node, or on the Add behind it. */
+function biasOf(layer: QuantLayer, constants: readonly ConstantQuant[], nodes: ReadonlyMap<string, Node>): ConstantQuant | undefined {
+  return constants.find(
+    ({ role, node }) => role === 'bias' && (node === layer.node || nodes.get(node)?.inputs.includes(layer.rawOutput) === true),
+  );
+}
+
+/** Moves every bias to the accumulator scale that the plan's activations give; weights keep their integers. */
+export function followScales(model: Model, plan: QuantPlan): QuantPlan {
+  const nodes = new Map(model.graph.nodes.map((node) => [node.name, node]));
+  const changed = new Map<ConstantQuant, ConstantQuant>();
+  for (const layer of plan.layers) {
+    const weight = plan.constants.find(({ role, node }) => role === 'weight' && node === layer.node);
+    const bias = biasOf(layer, plan.constants, nodes);
+    const inputScale = plan.activations.get(layer.input)?.params.scale[0];
+    if (!weight || !bias || inputScale === undefined) continue;
+    const [newWeight, newBias] = rescaled(weight, bias, nodes.get(layer.node)!, model, inputScale);
+    changed.set(weight, newWeight).set(bias, newBias);
+  }
+  return { ...plan, constants: plan.constants.map((constant) => changed.get(constant) ?? constant) };
+}
+
+/** The state with learned scales, zero points (rounded) and biases; weights as they were. */
+export function learnedState(state: QuantState, variables: readonly Variable[], values: Values): QuantState {
+  const activations = new Map(
+    [...state.plan.activations].map(([value, planned]) => [value, { ...planned, params: learnedParams(planned, values) }]),
+  );
+  const initializers = new Map(state.float.graph.initializers);
+  for (const { name, dims } of variables)
+    if (initializers.has(name)) initializers.set(name, tensor(name, 'float32', dims, values[name]!.slice()));
+  const float = withGraph(state.float, { initializers });
+  return { ...state, float, plan: followScales(float, { ...state.plan, activations }) };
+}

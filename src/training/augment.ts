@@ -1,0 +1,141 @@
+/**
+ * Augmentation of a prepared input: what the network is fed is taken back to 8-bit pixels, changed, and prepared again, so
+ * that no image has to be decoded or kept at its own size. Deterministic by the generator that is handed in.
+ */
+import { channelCount, type Preprocess } from '../models';
+import type { Random } from '../numerics';
+
+export interface Augmentation {
+  /** Chance of a mirror image. */
+  readonly flip: number;
+  /** Chance of rescaling and shifting the image on its canvas. */
+  readonly move: number;
+  /** Range of the rescale. */
+  readonly scale: readonly [number, number];
+  /** Chance of changing the colours. */
+  readonly colour: number;
+  readonly saturation: readonly [number, number];
+  readonly brightness: readonly [number, number];
+  /** Gain of each channel. */
+  readonly gain: readonly [number, number];
+}
+
+/** As ../shared/lab.md found good for a few hundred images. */
+export const AUGMENTATION: Augmentation = {
+  flip: 0.5,
+  move: 0.7,
+  scale: [0.7, 1.3],
+  colour: 0.7,
+  saturation: [0.7, 1.3],
+  brightness: [0.75, 1.25],
+  gain: [0.95, 1.05],
+};
+
+const within = (random: Random, [low, high]: readonly [number, number]): number => low + (high - low) * random.next();
+
+/** One axis of the inverse map: for every target pixel the two source pixels and the weight of the second; −1 = canvas. */
+interface Axis {
+  readonly low: Int32Array;
+  readonly high: Int32Array;
+  readonly weight: Float32Array;
+}
+
+function axis(size: number, scale: number, offset: number, flip: boolean): Axis {
+  const low = new Int32Array(size).fill(-1);
+  const high = new Int32Array(size);
+  const weight = new Float32Array(size);
+  for (let i = 0; i < size; i++) {
+    const at = (i - offset + 0.5) / scale - 0.5;
+    if (at < -0.5 || at > size - 0.5) continue;
+    const position = Math.min(Math.max(flip ? size - 1 - at : at, 0), size - 1);
+    low[i] = Math.floor(position);
+    high[i] = Math.min(low[i]! + 1, size - 1);
+    weight[i] = position - low[i]!;
+  }
+  return { low, high, weight };
+}
+
+/** Rescaled by `x` and `y`, bilinear; what the image doesn't cover is `pad`. */
+function resample(plane: Float32Array, width: number, x: Axis, y: Axis, pad: number): Float32Array {
+  const out = new Float32Array(plane.length).fill(pad);
+  for (let row = 0; row < y.low.length; row++) {
+    if (y.low[row]! < 0) continue;
+    const top = y.low[row]! * width;
+    const bottom = y.high[row]! * width;
+    const v = y.weight[row]!;
+    for (let column = 0, to = row * width; column < width; column++, to++) {
+      const a = x.low[column]!;
+      if (a < 0) continue;
+      const b = x.high[column]!;
+      const u = x.weight[column]!;
+      const upper = plane[top + a]! + (plane[top + b]! - plane[top + a]!) * u;
+      const lower = plane[bottom + a]! + (plane[bottom + b]! - plane[bottom + a]!) * u;
+      out[to] = upper + (lower - upper) * v;
+    }
+  }
+  return out;
+}
+
+/** Changes colours in place: saturation about the luma (or the value itself with one channel), brightness, gains. */
+function recolour(planes: readonly Float32Array[], p: Preprocess, a: Augmentation, random: Random): void {
+  const saturation = within(random, a.saturation);
+  const brightness = within(random, a.brightness);
+  const gains = planes.map(() => brightness * within(random, a.gain));
+  if (planes.length < 3) {
+    for (const [c, plane] of planes.entries()) for (let i = 0; i < plane.length; i++) plane[i] = plane[i]! * gains[c]!;
+    return;
+  }
+  const [first, green, last] = planes as [Float32Array, Float32Array, Float32Array];
+  const [r, b] = p.channels === 'rgb' ? [first, last] : [last, first];
+  const [gainFirst, gainGreen, gainLast] = gains as [number, number, number];
+  for (let i = 0; i < green.length; i++) {
+    const luma = (0.299 * r[i]! + 0.587 * green[i]! + 0.114 * b[i]!) * (1 - saturation);
+    first[i] = (luma + saturation * first[i]!) * gainFirst;
+    green[i] = (luma + saturation * green[i]!) * gainGreen;
+    last[i] = (luma + saturation * last[i]!) * gainLast;
+  }
+}
+
+/**
+ * Another view of one prepared image: mirrored, rescaled and shifted on the letterbox's canvas, recoloured, each by its
+ * chance, rounded to 8 bit and prepared as `p` says.
+ * @param input as models' `preprocess` gives it; not changed
+ */
+export function augment(
+  input: Float32Array | Uint8Array,
+  p: Preprocess,
+  random: Random,
+  a: Augmentation = AUGMENTATION,
+): Float32Array | Uint8Array {
+  const { width, height } = p;
+  const area = width * height;
+  const channels = channelCount(p);
+  const float = p.dtype === 'float32';
+  const [channelStep, step] = p.layout === 'nchw' ? [area, 1] : [1, channels];
+  let planes: Float32Array[] = Array.from({ length: channels }, (_, c) => {
+    const plane = new Float32Array(area);
+    const [mean, std] = float ? [p.mean[c]!, p.std[c]!] : [0, 1];
+    for (let i = 0, from = c * channelStep; i < area; i++, from += step) plane[i] = input[from]! * std + mean;
+    return plane;
+  });
+  // Every chance is drawn whatever the others say, so that changing one option doesn't reshuffle the rest.
+  const flip = random.next() < a.flip;
+  const move = random.next() < a.move;
+  const scale = within(random, a.scale);
+  const [shiftX, shiftY] = [random.next(), random.next()];
+  const colour = random.next() < a.colour;
+  if (flip || move) {
+    const factor = move ? scale : 1;
+    const x = axis(width, factor, move ? shiftX * width * (1 - factor) : 0, flip);
+    const y = axis(height, factor, move ? shiftY * height * (1 - factor) : 0, false);
+    planes = planes.map((plane) => resample(plane, width, x, y, p.pad));
+  }
+  if (colour) recolour(planes, p, a, random);
+  const out = float ? new Float32Array(input.length) : new Uint8Array(input.length);
+  for (const [c, plane] of planes.entries()) {
+    const [mean, std] = float ? [p.mean[c]!, p.std[c]!] : [0, 1];
+    for (let i = 0, to = c * channelStep; i < area; i++, to += step)
+      out[to] = (Math.min(255, Math.max(0, Math.floor(plane[i]! + 0.5))) - mean) / std;
+  }
+  return out;
+}

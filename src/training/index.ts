@@ -1,0 +1,22 @@
+/**
+ * Training: optimizers, losses, augmentation, and the loop that joins them. Gradients come as ONNX graphs from autodiff.
+ * May import autodiff, onnx, runtime, models, data and numerics.
+ */
+export { AUGMENTATION, type Augmentation, augment } from './augment';
+export { withBatch } from './batch';
+export { type Distillation, type FeatureLoss, MASS, planDistillation } from './losses/distill';
+export { type GraphObjective, type GraphObjectiveParts, openObjective } from './objective';
+export { OPTIMIZERS, type OptimizerId, type Variable } from './optimizers';
+export { averageDecay, rateFactor, SCHEDULE, type Schedule } from './schedule';
+export {
+  copyState,
+  type Objective,
+  TRAIN_SETTINGS,
+  type TrainContext,
+  type TrainPoint,
+  type TrainResult,
+  type TrainSettings,
+  type TrainState,
+  train,
+  type Values,
+} from './trainer';
