@@ -63,16 +63,17 @@ function defaultStep(id: RecipeStep['step'], enabled: boolean, options: RecipeSt
 }
 
 interface PresetParts {
+  readonly device?: string;
   readonly prune?: RecipeStep['options'];
   readonly quantize?: RecipeStep['options'];
 }
 
-function preset(name: string, { prune, quantize }: PresetParts): Recipe {
+function preset(name: string, { device = 'hailo8', prune, quantize }: PresetParts): Recipe {
   return {
     bonsai: 1,
     name,
     seed: 1,
-    device: 'hailo8',
+    device,
     preprocess: 'auto',
     steps: [
       defaultStep('prune', prune !== undefined, prune),
@@ -87,10 +88,21 @@ function preset(name: string, { prune, quantize }: PresetParts): Recipe {
 const NAIVE = { weights: 'per-tensor', calibrator: 'minmax' };
 const PERCENTILE = { weights: 'per-channel', calibrator: 'percentile' };
 
+/** Seconds: least squares alone. */
+const FAST = { ...PERCENTILE, reconstruct: 'least-squares', repairImages: 32 };
+/** Minutes: scales, zero points and biases learned. */
+const BEST = { ...PERCENTILE, learnSteps: 1200 };
+
 /** Shipped recipes by name; the CLI takes a name where it takes a file. */
 export const PRESETS: Readonly<Record<string, () => Recipe>> = {
   'int8-naive': () => preset('int8-naive', { quantize: NAIVE }),
   'int8-percentile': () => preset('int8-percentile', { quantize: PERCENTILE }),
+  'int8-fast': () => preset('int8-fast', { quantize: FAST }),
+  'int8-best': () => preset('int8-best', { quantize: BEST }),
+  'int8-mixed-5': () => preset('int8-mixed-5', { quantize: { ...BEST, sixteenBit: 'search', sixteenBitLayers: 5 } }),
+  'int8-pertensor': () => preset('int8-pertensor', { quantize: { ...BEST, weights: 'per-tensor' } }),
+  'tflite-int8': () =>
+    preset('tflite-int8', { device: 'tflite', quantize: { ...BEST, activations: 'int8', fuseActivations: false, concat: 'shared' } }),
   'prune-10': () => preset('prune-10', { prune: { macsReduction: 10 } }),
   'prune-10-int8': () => preset('prune-10-int8', { prune: { macsReduction: 10 }, quantize: PERCENTILE }),
 };

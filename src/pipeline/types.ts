@@ -71,7 +71,8 @@ export type RunEvent =
 
 /** One line of the result table (the seed's table). */
 export interface ResultRow {
-  readonly id: 'fp32' | 'pruned' | 'int8';
+  /** 'int8-other': the quantized network as the device's other possible reading of the weights' scales gives it. */
+  readonly id: 'fp32' | 'pruned' | 'int8' | 'int8-other';
   readonly model: string;
   readonly environment: 'FP32' | 'INT8, simulated';
   readonly parameters: number;

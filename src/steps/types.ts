@@ -113,6 +113,8 @@ export interface QuantArtifact {
   /** An ordinary QDQ ONNX model. */
   readonly model: Model;
   readonly spec: DetectorSpec | null;
+  /** The same network with the other weight granularity, where a device doesn't say which it has. */
+  readonly reading?: { readonly weights: 'per-tensor' | 'per-channel'; readonly model: Model; readonly hash: string };
   readonly plan: readonly TensorQuant[];
   /** Accuracy against cost of layers in 16 bits, where they were searched; the last point is the one taken. */
   readonly pareto?: readonly ParetoPoint[];

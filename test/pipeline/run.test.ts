@@ -42,6 +42,7 @@ afterAll(async () => {
 const preset = (name: string) => PRESETS[name]!();
 const text = (result: RunResult, file: string) => new TextDecoder().decode(result.files.get(file));
 const files = (result: RunResult) => [...result.files.keys()].sort();
+const AGREEMENT = ['agreement.json', 'agreement.md'];
 const BUNDLE = [
   'README.md',
   'bundle.json',
@@ -87,6 +88,7 @@ describe('prune-10-int8', () => {
       ['fp32', 'scenes-depthwise.onnx', 'FP32'],
       ['pruned', 'scenes-depthwise.onnx, pruned', 'FP32'],
       ['int8', 'scenes-depthwise.onnx, pruned, INT8', 'INT8, simulated'],
+      ['int8-other', 'scenes-depthwise.onnx, pruned, INT8, one weight scale a layer', 'INT8, simulated'],
     ]);
     expect(fp32!.macs).toBe(56_611_464);
     expect(fp32!.parameters).toBe(154_319);
@@ -110,6 +112,25 @@ describe('prune-10-int8', () => {
     expect(pruned).toBeGreaterThan(40);
     expect(pruned).toBeLessThan(fp32!);
     expect(Math.abs(int8! - pruned!)).toBeLessThan(10);
+    const { paired } = result.rows[2]!.metrics!;
+    expect(paired).toMatchObject({ reference: fp32, difference: expect.closeTo(int8! - fp32!, 9) });
+    expect(paired!.differenceInterval.low).toBeLessThanOrEqual(paired!.difference);
+    expect(result.rows[0]!.metrics!.paired).toBeNull();
+  });
+
+  it('says that Hailo-8 leaves the reading of the weights open, and which one is worse', () => {
+    const [int8, other] = result.rows.slice(2).map((row) => row.metrics!.mAP!);
+    const note = result.notes.find((text) => text.includes('one scale a channel or one a layer'))!;
+    expect(note).toContain(`${Math.min(int8!, other!).toFixed(1)} % mAP`);
+  });
+
+  it('carries the agreement of the engines, layer by layer', () => {
+    const report = JSON.parse(text(result, 'agreement.json'));
+    expect(report).toMatchObject({ reference: 'Node, level disabled', images: 2, engines: [{ subject: 'Node, level all', failed: '' }] });
+    expect(report.engines[0].layers.length).toBeGreaterThan(40);
+    for (const layer of report.engines[0].layers) expect(layer.maxSteps).toBeLessThanOrEqual(1);
+    expect(text(result, 'agreement.md')).toContain('| quantized value | values | differing | most steps |');
+    expect(result.notes.some((note) => note.startsWith('Engines compared with Node, level disabled'))).toBe(true);
   });
 
   it('scores exactly what it exports', async () => {
@@ -158,7 +179,7 @@ describe('prune-10-int8', () => {
   });
 
   it('lists the bundle, with a recipe that says what ran', () => {
-    expect(files(result)).toEqual([...BUNDLE, 'model.qdq.onnx'].sort());
+    expect(files(result)).toEqual([...BUNDLE, ...AGREEMENT, 'model.qdq.onnx'].sort());
     const written = JSON.parse(text(result, 'recipe.json')) as Recipe;
     expect(written.record).toMatchObject({ model: 'scenes-depthwise.onnx', images: 8, engine: engine.version });
     expect(parseRecipe(written)).toEqual(preset('prune-10-int8'));
@@ -185,6 +206,7 @@ describe('other recipes', () => {
     expect(rows.map((row) => [row.id, row.model])).toEqual([
       ['fp32', 'scenes-depthwise.onnx'],
       ['int8', 'scenes-depthwise.onnx, INT8'],
+      ['int8-other', 'scenes-depthwise.onnx, INT8, one weight scale a channel'],
     ]);
     expect(rows[1]!.macs).toBe(rows[0]!.macs);
     expect(models.compressed).toEqual(models.original);

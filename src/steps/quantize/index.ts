@@ -7,7 +7,7 @@ import type { OptionValues } from '../common';
 import type { ModelArtifact, QuantArtifact, RangesArtifact, StepContext } from '../types';
 import { foldAffine } from './fold-affine';
 import { type QuantizeOptions, quantizeMeta, readOptions } from './meta';
-import { planQuantization } from './plan';
+import { planQuantization, replanConstants } from './plan';
 import { toTensorQuants } from './plan-types';
 import { buildQdq } from './qdq';
 import { REPAIRS, repair } from './repairs';
@@ -66,6 +66,7 @@ export interface RepairSource extends Pick<StepContext, 'engine' | 'gpu' | 'seed
  * Quantizes a network to 8 bits, and repairs what that breaks as the options say.
  * @param ranges from calibrating this very model
  * @param source what repairs fit and judge on; null where none is wanted
+ * @param otherReading also write the network with the other weight granularity, for devices that don't say theirs
  * @throws StudioError 'unsupported' (already INT8, not float32), 'bad-data' (ranges of another model, no layer, no images),
  *   'missing-data' (a value was not calibrated), 'bad-option'
  */
@@ -75,6 +76,7 @@ export async function quantize(
   options: OptionValues,
   ctx: Pick<StepContext, 'cancel' | 'progress'>,
   source: RepairSource | null = null,
+  otherReading = false,
 ): Promise<QuantArtifact> {
   const settings = readOptions(options);
   refuse(artifact);
@@ -102,8 +104,16 @@ export async function quantize(
     spec: artifact.spec,
     plan: toTensorQuants(state.plan),
     ...(state.plan.pareto ? { pareto: state.plan.pareto } : {}),
+    ...(otherReading ? { reading: await reading(state, settings, artifact.spec) } : {}),
     notes,
   };
+}
+
+/** The same float weights and activation ranges, with weight scales of the other granularity. */
+async function reading(state: QuantState, options: QuantizeOptions, spec: ModelArtifact['spec']): Promise<QuantArtifact['reading']> {
+  const weights = options.weights === 'per-channel' ? 'per-tensor' : 'per-channel';
+  const model = buildQdq(state.float, replanConstants(state.float, state.plan, { ...options, weights }, spec));
+  return { weights, model, hash: await hashModel(serializeModel(model)) };
 }
 
 async function repaired(
