@@ -1,0 +1,79 @@
+/**
+ * Reconstruction by least squares: in graph order, each layer's weights and bias are solved again so that, given the
+ * quantized network's inputs, it comes closest to the float network's pre-activation, which is linear in both.
+ * (Layer-wise reconstruction without gradients, as Hubara et al. 2020, "Improving post training neural quantization".)
+ */
+import { fixDimensions } from '../../../../onnx';
+import type { QuantState, Repair, RepairContext } from '../types';
+import { type LayerChoice, type MatrixLayer, matrixLayers } from './layout';
+import { lockStep } from './lock-step';
+import { feedDims, Parameters, withOwnBiases } from './parameters';
+import { simulate } from './simulate';
+import { type Gram, ridge, rowErrors } from './solve';
+
+export interface LeastSquaresSettings extends LayerChoice {
+  /** Images that the systems are summed over, at most. */
+  readonly images: number;
+  /** Pull to the old weights, relative to the inputs' mean square. */
+  readonly lambda: number;
+}
+
+export const LEAST_SQUARES: LeastSquaresSettings = { images: 32, lambda: 1e-3, maxInputs: 1200, grouped: false };
+
+const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
+
+/** Solves one layer; keeps the new weights only if, once quantized, they err less on this layer's own inputs. */
+export function solveLayer(parameters: Parameters, layer: MatrixLayer, gram: Gram, lambda: number): boolean {
+  const old = parameters.read(layer);
+  const solved = ridge(gram, old, layer, lambda, layer.bias !== null);
+  if (!solved) return false;
+  const before = sum(rowErrors(gram, parameters.quantized(layer), layer));
+  parameters.write(layer, solved, true);
+  if (sum(rowErrors(gram, parameters.quantized(layer), layer)) < before) return true;
+  parameters.write(layer, old, true);
+  return false;
+}
+
+/** @throws StudioError 'cancelled' */
+export async function reconstruct(
+  state: QuantState,
+  ctx: RepairContext,
+  settings: LeastSquaresSettings = LEAST_SQUARES,
+): Promise<QuantState> {
+  const start = withOwnBiases(state);
+  const fixed = fixDimensions(start.float, await feedDims(ctx.fit));
+  const layers = matrixLayers(fixed, start.plan, ctx.spec, ctx.options.fuseActivations, settings);
+  if (layers.length === 0) {
+    ctx.note('Least squares found no convolution or linear layer that it can solve.');
+    return state;
+  }
+  const parameters = new Parameters(start, ctx.options, ctx.spec);
+  let solved = 0;
+  await lockStep({
+    student: simulate(start.float, start.plan),
+    teacher: ctx.teacher,
+    layers,
+    feeds: ctx.fit,
+    images: settings.images,
+    engine: ctx.engine,
+    cancel: ctx.cancel,
+    progress: (done, total) => ctx.progress({ step: 'quantize', label: LABEL, done, total }),
+    inOrder: true,
+    solve(layer, gram) {
+      if (!solveLayer(parameters, layer, gram, settings.lambda)) return [];
+      solved++;
+      return parameters.simulated(layer);
+    },
+  });
+  ctx.note(`Least squares solved ${solved} of ${start.plan.layers.length} layers again.`);
+  return solved === 0 ? state : parameters.state();
+}
+
+const LABEL = 'Solving weights again by least squares';
+
+export const leastSquares: Repair = {
+  id: 'least-squares',
+  label: LABEL,
+  wanted: ({ reconstruct }) => reconstruct === 'least-squares',
+  apply: (state, ctx) => reconstruct(state, ctx),
+};

@@ -1,0 +1,209 @@
+/** Runs a quantized network beside its float original, stage by stage, and adds up what each layer is given and ought to give. */
+import { type Model, type Node, serializeModel, type Tensor, withGraph } from '../../../../onnx';
+import type { Engine, RunTensor, Session, Tensors } from '../../../../runtime';
+import type { CancelToken } from '../../../types';
+import type { Feeds } from '../types';
+import { type GramNodes, gramNodes } from './gram-nodes';
+import type { MatrixLayer } from './layout';
+import { readAs } from './simulate';
+import type { Gram } from './solve';
+import { type Schedule, schedule, segmentModel, segments } from './stages';
+
+/** Kept values of all images together; beyond it images are given up, down to {@link FEWEST_IMAGES}. */
+const KEPT_BYTES = 512e6;
+const FEWEST_IMAGES = 4;
+
+export interface LockStep {
+  /** From `simulate`. */
+  readonly student: Model;
+  /** The float network with the same value names; null where only the inputs' Gram matrices are wanted. */
+  readonly teacher: Model | null;
+  readonly layers: readonly MatrixLayer[];
+  readonly feeds: Feeds;
+  /** Images used at most, the first ones. */
+  readonly images: number;
+  readonly engine: Engine;
+  readonly cancel: CancelToken;
+  /** Called after each stage with the share of stages done. */
+  progress(done: number, total: number): void;
+  /**
+   * Told each layer's Gram matrices, in graph order. What it returns replaces initializers of the student before later
+   * stages run.
+   */
+  solve(layer: MatrixLayer, gram: Gram): readonly Tensor[];
+  /** false: the student stays as it is, and all layers belong to one stage. */
+  readonly inOrder: boolean;
+  /** Only the inputs' sums are wanted: Gram matrices stay empty. */
+  readonly sumsOnly?: boolean;
+}
+
+/** One network's way through the stages: its segments, and each image's kept values. */
+class Track {
+  model: Model;
+  readonly #segments;
+  readonly #kept: Map<string, RunTensor>[] = [];
+  bytes = 0;
+
+  constructor(model: Model, stageOf: (node: Node) => number, wanted: readonly (readonly string[])[]) {
+    this.model = model;
+    this.#segments = segments(model, stageOf, wanted);
+  }
+
+  /** What one image feeds a stage with. */
+  feeds(stage: number, image: number, inputs: Tensors): Record<string, RunTensor> {
+    const kept = this.#kept[image];
+    return Object.fromEntries(this.#segments[stage]!.inputs.map((name) => [name, kept?.get(name) ?? inputs[name]!]));
+  }
+
+  stageModel(stage: number, feeds: Readonly<Record<string, RunTensor>>, outputs: readonly string[]): Model {
+    return segmentModel(this.model, this.#segments[stage]!, feeds, outputs);
+  }
+
+  /** Keeps of a stage's results what later stages read, drops what none does. */
+  keep(stage: number, image: number, results: Tensors): void {
+    const kept = (this.#kept[image] ??= new Map());
+    const { kept: names, spent } = this.#segments[stage]!;
+    for (const name of names) {
+      kept.set(name, results[name]!);
+      this.bytes += results[name]!.data.byteLength;
+    }
+    for (const name of spent) {
+      this.bytes -= kept.get(name)?.data.byteLength ?? 0;
+      kept.delete(name);
+    }
+  }
+
+  /** Gives up an image. */
+  drop(image: number): void {
+    for (const { data } of this.#kept[image]?.values() ?? []) this.bytes -= data.byteLength;
+    this.#kept[image] = new Map();
+  }
+}
+
+interface Sums {
+  readonly layer: MatrixLayer;
+  readonly part: GramNodes;
+  readonly gram: Gram & { count: number };
+}
+
+function emptyGram({ groups, inputs, outputs }: MatrixLayer, targets: boolean, sumsOnly: boolean): Gram & { count: number } {
+  return {
+    inputs: new Float64Array(sumsOnly ? 0 : groups * inputs * inputs),
+    cross: new Float64Array(targets ? groups * inputs * outputs : 0),
+    inputSums: new Float64Array(groups * inputs),
+    targetSums: new Float64Array(targets ? groups * outputs : 0),
+    count: 0,
+  };
+}
+
+/** Adds one image's float32 products to the sums in double precision. */
+function accumulate({ layer, gram, part }: Sums, results: Tensors): void {
+  const { groups, inputs, outputs, columns } = layer;
+  const sums = results[part.sums]!.data as Float32Array;
+  const width = sums.length / groups;
+  if (part.products) {
+    const products = results[part.products]!.data as Float32Array;
+    for (let row = 0; row < groups * inputs; row++) {
+      const from = row * width;
+      for (let j = 0; j < inputs; j++) gram.inputs[row * inputs + j]! += products[from + j]!;
+      for (let j = inputs; j < width; j++) gram.cross[row * outputs + j - inputs]! += products[from + j]!;
+    }
+  }
+  for (let g = 0; g < groups; g++) {
+    for (let i = 0; i < inputs; i++) gram.inputSums[g * inputs + i]! += sums[g * width + i]!;
+    for (let o = inputs; o < width; o++) gram.targetSums[g * outputs + o - inputs]! += sums[g * width + o]!;
+  }
+  gram.count += columns;
+}
+
+/** Stages of the teacher: as the student's, but a solved layer's target is needed one stage before the student runs it. */
+function teacherStage(student: Schedule, layers: readonly MatrixLayer[], inOrder: boolean): (node: Node) => number {
+  const early = new Set(inOrder ? layers.flatMap(({ node, bias }) => [node.name, bias?.node.name ?? node.name]) : []);
+  return ({ name }) => (student.get(name) ?? 0) - (early.has(name) ? 1 : 0);
+}
+
+function withGrams(model: Model, sums: readonly Sums[], targets: Readonly<Record<string, RunTensor>>): Model {
+  const { graph } = model;
+  const parts = sums.map(({ part }) => part);
+  return withGraph(model, {
+    inputs: [...graph.inputs, ...Object.entries(targets).map(([name, { dtype, dims }]) => ({ name, dtype, shape: dims }))],
+    nodes: [...graph.nodes, ...parts.flatMap(({ nodes }) => nodes)],
+    initializers: new Map([...graph.initializers, ...parts.flatMap(({ initializers }) => initializers.map((t) => [t.name, t] as const))]),
+    outputs: [
+      ...graph.outputs,
+      ...parts.flatMap((p) => (p.products ? [p.products, p.sums] : [p.sums])).map((name) => ({ name, dtype: null, shape: null })),
+    ],
+  });
+}
+
+const targetName = (value: string): string => `target:${value}`;
+
+/** @throws StudioError 'cancelled' */
+export async function lockStep(job: LockStep): Promise<void> {
+  const { student, teacher, layers, inOrder, engine } = job;
+  const plan = schedule(student, new Set(inOrder ? layers.map(({ node }) => node.name) : []));
+  const stageOf = (layer: MatrixLayer): number => (inOrder ? plan.get(layer.node.name)! - 1 : 0);
+  const stages = Math.max(...layers.map(stageOf)) + 1;
+  const byStage = Array.from({ length: stages }, (_, stage) => layers.filter((layer) => stageOf(layer) === stage));
+  const inputOf = (layer: MatrixLayer): string => readAs(student, layer.layer.input, layer.node.name);
+  const flat = inOrder ? (node: Node) => plan.get(node.name)! : () => 0;
+  const own = new Track(
+    student,
+    flat,
+    byStage.map((list) => list.map(inputOf)),
+  );
+  const reference = teacher
+    ? new Track(
+        teacher,
+        inOrder ? teacherStage(plan, layers, inOrder) : () => 0,
+        byStage.map((list) => list.map(({ target }) => target)),
+      )
+    : null;
+  let images = Math.min(job.images, job.feeds.count);
+
+  for (let stage = 0; stage < stages; stage++) {
+    const group = byStage[stage]!;
+    const sums = group.map((layer, i): Sums => {
+      const part = gramNodes(layer, inputOf(layer), teacher && targetName(layer.target), `gram:${i}:`, job.sumsOnly);
+      return { layer, part, gram: emptyGram(layer, teacher !== null, job.sumsOnly ?? false) };
+    });
+    const targets = group.map(({ target }) => target);
+    const sessions: { teacher?: Session; student?: Session } = {};
+    try {
+      for (let image = 0; image < images; image++) {
+        job.cancel.throwIfAborted();
+        const inputs = await job.feeds.at(image);
+        let wanted: Record<string, RunTensor> = {};
+        if (reference) {
+          const feeds = reference.feeds(stage, image, inputs);
+          sessions.teacher ??= await engine.create(serializeModel(reference.stageModel(stage, feeds, targets)), { optimization: 'basic' });
+          const results = await sessions.teacher.run(feeds);
+          reference.keep(stage, image, results);
+          wanted = Object.fromEntries(targets.map((name) => [targetName(name), results[name]!]));
+        }
+        const feeds = own.feeds(stage, image, inputs);
+        sessions.student ??= await engine.create(serializeModel(withGrams(own.stageModel(stage, feeds, []), sums, wanted)), {
+          optimization: 'disabled',
+        });
+        const results = await sessions.student.run({ ...feeds, ...wanted });
+        own.keep(stage, image, results);
+        for (const sum of sums) accumulate(sum, results);
+        while (images > FEWEST_IMAGES && own.bytes + (reference?.bytes ?? 0) > KEPT_BYTES) {
+          images--;
+          own.drop(images);
+          reference?.drop(images);
+        }
+      }
+    } finally {
+      await sessions.teacher?.release();
+      await sessions.student?.release();
+    }
+    const replaced = sums.flatMap(({ layer, gram }) => job.solve(layer, gram));
+    if (replaced.length > 0) {
+      const initializers = new Map(own.model.graph.initializers);
+      for (const t of replaced) initializers.set(t.name, t);
+      own.model = withGraph(own.model, { initializers });
+    }
+    job.progress(stage + 1, stages);
+  }
+}
