@@ -15,6 +15,8 @@ const runs = (mark: Mark, source: string) => entry('runs', 'The compiler has a l
 
 const folded = (what: string, mark: Mark, source: string) => entry('runs differently', what, '', mark, source);
 
+const gone = (what: string) => entry('runs', what, '', 'inferred', 'no computation at inference');
+
 const fragile = entry(
   'runs differently',
   'It works where it vanishes (a change of layout, flattening before a dense layer) and is refused elsewhere.',
@@ -165,12 +167,12 @@ export const HAILO_OPERATORS = {
   DepthToSpace: unseen,
   Shape: constantOnly,
   Size: constantOnly,
-  Constant: folded('It becomes a weight.', 'inferred', 'constants are weights'),
+  Constant: gone('It becomes a weight.'),
   ConstantOfShape: constantOnly,
   Cast: unseen,
   Range: constantOnly,
-  Identity: folded('It vanishes.', 'inferred', 'no computation'),
-  Dropout: folded('It vanishes.', 'inferred', 'no computation at inference'),
+  Identity: gone('It vanishes.'),
+  Dropout: gone('It vanishes.'),
   Resize: runs('verified', `${PROFILE} (nearest, twice); ${OPS_TEST} (bilinear)`),
   Upsample: runs('inferred', `as Resize: ${PROFILE}`),
   MaxPool: runs('verified', `${PROFILE} (5, 9, 13 in SPP)`),

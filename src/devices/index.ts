@@ -1,4 +1,4 @@
-/** Target devices: a file of data each (schemes, operator support, warnings, every fact with its source). May import onnx and numerics. */
+/** Target devices: a file of data each (schemes, operator support, precision, export, every fact with its source) and the checks. May import onnx and numerics. */
 import { StudioError } from '../numerics';
 import { hailo8 } from './hailo8';
 import { hailo8l } from './hailo8l';
@@ -9,7 +9,17 @@ import { tflite } from './tflite';
 import type { Device } from './types';
 
 export { type CheckOptions, checkDevice, checkLayers, type DeviceReport, deviceReport } from './check';
+export {
+  checkQuantization,
+  type DeviceReading,
+  deviceReadings,
+  type PlannedTensor,
+  planOfQdq,
+  type Quantization,
+} from './quantization';
+export { deviceTable, supportMarkdown } from './support';
 export type * from './types';
+export { widened } from './widths';
 
 export const DEVICES = { hailo8, hailo8l, hailo10h, hailo15h, tflite, ort } satisfies Record<string, Device>;
 

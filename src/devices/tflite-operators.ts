@@ -52,6 +52,8 @@ const pieces = (what: string) =>
 
 const folded = entry('runs differently', 'It is folded into its neighbours.', '', 'inferred', README);
 
+const gone = (what: string) => entry('runs', what, '', 'inferred', 'no computation at inference');
+
 const constantOnly = entry(
   'unsupported',
   'It computes shapes at run time; the file has fixed sizes.',
@@ -166,12 +168,12 @@ export const TFLITE_OPERATORS = {
   DepthToSpace: becomes('DEPTH_TO_SPACE', 'inferred', README),
   Shape: constantOnly,
   Size: constantOnly,
-  Constant: entry('runs differently', 'It becomes a weight.', '', 'inferred', 'constants are weights'),
+  Constant: gone('It becomes a weight.'),
   ConstantOfShape: constantOnly,
   Cast: float('CAST'),
   Range: constantOnly,
-  Identity: folded,
-  Dropout: folded,
+  Identity: gone('It vanishes.'),
+  Dropout: gone('It vanishes.'),
   Resize: becomes('RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR', 'verified', `${SPEC}, RESIZE_BILINEAR; ${EDGE}`),
   Upsample: becomes('RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR', 'inferred', 'as Resize'),
   MaxPool: becomes('MAX_POOL_2D'),
