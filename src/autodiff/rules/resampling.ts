@@ -34,21 +34,22 @@ export function applyTransposed(e: Emitter, g: string, dims: Dims, matrices: Rea
   return value;
 }
 
-/** Where output `o` of a Resize lies on the input's axis (coordinate_transformation_mode). */
+const f = Math.fround;
+
+/** Where output `o` of a Resize lies on the input's axis (coordinate_transformation_mode), in float32 as the runtime has it. */
 function coordinate(o: number, mode: string, scale: number, size: number, out: number): number {
+  const half = () => f(f(f(o + 0.5) / scale) - 0.5);
   switch (mode) {
     case 'asymmetric':
-      return o / scale;
+      return f(o / scale);
     case 'align_corners':
-      return out === 1 ? 0 : (o * (size - 1)) / (out - 1);
+      return out === 1 ? 0 : f(f(o * (size - 1)) / (out - 1));
     case 'pytorch_half_pixel':
-      return out === 1 ? 0 : (o + 0.5) / scale - 0.5;
-    case 'half_pixel_symmetric': {
-      const centre = (size / 2) * (1 - out / (scale * size));
-      return centre + (o + 0.5) / scale - 0.5;
-    }
+      return out === 1 ? 0 : half();
+    case 'half_pixel_symmetric':
+      return f(f(f(size / 2) * f(1 - f(out / f(scale * size)))) + half());
     default:
-      return (o + 0.5) / scale - 0.5;
+      return half();
   }
 }
 
@@ -100,12 +101,14 @@ function cubic(d: number, a: number): number {
 export const resize: GradientRule = (c) => {
   const { e, node } = c;
   const [dims, out] = [c.dims(0), c.outDims(0)];
+  // ONNX Runtime copies where no size changes, whatever the scales say.
+  if (dims.join() === out.join()) return [c.g];
   const axes = (attrInts(node, 'axes') ?? dims.map((_, i) => i)).map((axis) => positive(axis, dims.length));
   const given = node.op === 'Upsample' ? c.constant(1) : c.has(2) ? c.constant(2) : null;
   const scales = dims.map((size, i) => {
     const at = axes.indexOf(i);
     const scale = given?.length ? given[at] : undefined;
-    return scale ?? out[i]! / size;
+    return scale ?? f(out[i]! / size);
   });
   const place = attrString(node, 'coordinate_transformation_mode', 'half_pixel');
   const blocks = out.map((size, i) => size / dims[i]!);
