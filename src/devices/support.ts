@@ -7,9 +7,12 @@ const SIGN: Readonly<Record<OpState, string>> = { runs: 'yes', 'runs differently
 
 const text = (value: string) => value.replace(/[|\\*_<>]/g, '\\$&');
 
-const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-
-const table = (head: readonly string[], rows: readonly (readonly string[])[]) => [head, head.map(() => '---'), ...rows].map(row).join('\n');
+/** Columns padded to equal width, as the repository's formatter writes tables. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((_, i) => Math.max(3, ...[head, ...rows].map((cells) => cells[i]!.length)));
+  const line = (cells: readonly string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+}
 
 function shown(value: unknown): string {
   if (value === null) return 'not public';

@@ -8,6 +8,8 @@ import { resolveOptions } from '../../src/steps';
 import { quantizeMeta } from '../../src/steps/quantize';
 
 const FILE = fileURLToPath(new URL('../../src/devices/SUPPORT.md', import.meta.url));
+/** Without the padding that aligns columns. */
+const tight = (text: string) => text.replace(/ +/g, ' ');
 const HEAD =
   '# What the devices support\n\nGenerated from the profiles in this folder by `supportMarkdown`; a test keeps it up to date.\n\n';
 
@@ -20,17 +22,19 @@ describe('support tables', () => {
   });
 
   it('has a row for each operator and a column for each device', () => {
-    const rows = text.split('\n').filter((line) => OP_TYPES.some((op) => line.startsWith(`| ${op} |`)));
+    const rows = tight(text)
+      .split('\n')
+      .filter((line) => OP_TYPES.some((op) => line.startsWith(`| ${op} |`)));
     expect(rows).toHaveLength(OP_TYPES.length);
     for (const line of rows) expect(line.split(' | ')).toHaveLength(1 + Object.keys(DEVICES).length);
     expect(rows).toContain('| Conv | yes V | yes V | yes I | yes I | yes V | yes V |');
   });
 
   it('says what is not public and how each statement is known', () => {
-    const table = deviceTable(DEVICES.hailo8);
+    const table = tight(deviceTable(DEVICES.hailo8));
     expect(table).toContain('| Weights, scales | not public: both readings are evaluated | I |');
     expect(table).toContain('| 16 bits: command | quantization\\_param([{layers}], precision\\_mode=a16\\_w16) | V |');
-    expect(deviceTable(DEVICES.tflite)).toContain('| 16 bits: where | network. 16-bit activations are a mode of the whole network');
+    expect(tight(deviceTable(DEVICES.tflite))).toContain('| 16 bits: where | network. 16-bit activations are a mode of the whole network');
   });
 
   it('every statement has a source, and the quantize options are the step’s own', () => {
