@@ -32,7 +32,7 @@ interface Target {
   readonly environment: 'FP32' | 'INT8, simulated';
 }
 
-async function cached<T>(cache: ArtifactCache | undefined, key: string, make: () => Promise<T>): Promise<T> {
+export async function cached<T>(cache: ArtifactCache | undefined, key: string, make: () => Promise<T>): Promise<T> {
   const found = await cache?.get(key);
   if (found !== undefined) return found as T;
   const made = await make();
@@ -41,7 +41,7 @@ async function cached<T>(cache: ArtifactCache | undefined, key: string, make: ()
 }
 
 /** Runs the steps of a recipe, times them, and tells the caller as soon as something can be shown. */
-class Run {
+export class Run {
   readonly seconds: Record<string, number> = {};
   readonly rows: ResultRow[] = [];
   readonly notes: string[] = [];
@@ -146,11 +146,11 @@ class Run {
   }
 }
 
-function imagesKey(images: ImageSet): string {
+export function imagesKey(images: ImageSet): string {
   return `${images.name}:${images.fingerprint ?? ''}:${images.entries.map((entry) => `${entry.id}/${entry.fileName}/${entry.truths.length}`).join(',')}`;
 }
 
-function engineKey(env: RunEnvironment): string {
+export function engineKey(env: RunEnvironment): string {
   return (env.gpu ?? env.engine).version;
 }
 

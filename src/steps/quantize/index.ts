@@ -1,6 +1,5 @@
 /** Quantize: a float network and its calibrated ranges → an ordinary QDQ network in 8 bits. May import the rooms below steps. */
 
-import type { ImageSet } from '../../data';
 import { StudioError } from '../../numerics';
 import { foldConstants, hashModel, type Model, serializeModel, upgradeOpset } from '../../onnx';
 import type { OptionValues } from '../common';
@@ -10,19 +9,24 @@ import { type QuantizeOptions, quantizeMeta, readOptions } from './meta';
 import { planQuantization, replanConstants } from './plan';
 import { toTensorQuants } from './plan-types';
 import { buildQdq } from './qdq';
-import { REPAIRS, repair } from './repairs';
-import { splitFeeds } from './repairs/feeds';
-import { openJudge } from './repairs/judge';
+import { type RepairSource, repaired } from './repairs/repaired';
 import type { QuantState } from './repairs/types';
 import { isQuantizedOp } from './rules';
 
-export type * from './analysis';
+export {
+  type AnalysisState,
+  analyzeQuantization,
+  newAnalysisState,
+  tellStory,
+} from './analysis';
+export type * from './analysis/types';
 export { CALIBRATORS, type Calibrator, type CalibratorId } from './calibrators';
 export { compareLayers, type LayerErrorInput, layerSqnr, sqnrDb } from './error';
 export { type QuantizeOptions, quantizeMeta, readOptions } from './meta';
 export { type PlanPart, partialPlan, planQuantization, replanConstants } from './plan';
 export type { ActivationQuant, ConstantQuant, QuantLayer, QuantPlan } from './plan-types';
 export { buildQdq } from './qdq';
+export { type RepairSource, repaired } from './repairs/repaired';
 export {
   checkSixteenBit,
   type ParetoOptions,
@@ -30,6 +34,17 @@ export {
   type SixteenBitCheck,
   type SixteenBitFacts,
 } from './repairs/sixteen-bit';
+export {
+  neighbours,
+  type SearchInput,
+  type SearchResult,
+  type SearchSets,
+  type SearchState,
+  type SearchTrial,
+  searchRecipes,
+  searchSets,
+  starts,
+} from './search';
 
 /** QuantizeLinear per axis exists from this opset on. */
 const OPSET = 13;
@@ -55,11 +70,6 @@ function refuse({ name, model }: ModelArtifact): void {
 /** What is planned on and written into: constants and affine steps folded, opset ≥ 13. Value names stay. */
 export function quantizableModel(model: Model): Model {
   return upgradeOpset(foldAffine(foldConstants(model)), OPSET);
-}
-
-/** The calibration images, and what runs networks on them. */
-export interface RepairSource extends Pick<StepContext, 'engine' | 'gpu' | 'seed' | 'prepare'> {
-  readonly images: ImageSet;
 }
 
 /**
@@ -114,22 +124,4 @@ async function reading(state: QuantState, options: QuantizeOptions, spec: ModelA
   const weights = options.weights === 'per-channel' ? 'per-tensor' : 'per-channel';
   const model = buildQdq(state.float, replanConstants(state.float, state.plan, { ...options, weights }, spec));
   return { weights, model, hash: await hashModel(serializeModel(model)) };
-}
-
-async function repaired(
-  artifact: ModelArtifact,
-  start: QuantState,
-  ranges: RangesArtifact,
-  options: QuantizeOptions,
-  ctx: Pick<StepContext, 'cancel' | 'progress'>,
-  source: RepairSource | null,
-  note: (text: string) => void,
-): Promise<QuantState> {
-  if (!REPAIRS.some((r) => r.wanted(options))) return start;
-  if (!source)
-    throw new StudioError('bad-data', 'The repairs of this recipe need the calibration images.', 'Give images, or switch the repairs off.');
-  const context = { ...source, cancel: ctx.cancel, progress: ctx.progress };
-  const { fit, held } = await splitFeeds(artifact, source.images, options.repairImages, context);
-  const judge = await openJudge(start.float, artifact.spec, held, context);
-  return repair(start, { ...context, teacher: start.float, spec: artifact.spec, ranges, options, fit, held, judge, note });
 }

@@ -4,7 +4,7 @@
  */
 import type { DetectorSpec } from '../../../models';
 import { fakeQuant } from '../../../numerics';
-import { inferShapes, type Model } from '../../../onnx';
+import { inferShapes, type Model, serializeModel } from '../../../onnx';
 import type { Engine, RunTensor, Tensors } from '../../../runtime';
 import { canonicalJson, type OptionValues } from '../../common';
 import { type OutputError, outputError } from '../../output-error';
@@ -12,6 +12,7 @@ import type { CancelToken, Progress, RangesArtifact } from '../../types';
 import { type QuantizeOptions, quantizeMeta } from '../meta';
 import { planQuantization } from '../plan';
 import type { QuantPlan } from '../plan-types';
+import { buildQdq } from '../qdq';
 import type { QuantState } from '../repairs/types';
 import { type Board, openBoard } from './board';
 import { channelMeans, NO_POWER, type Power, powerOf, sqnrOf } from './distance';
@@ -118,7 +119,7 @@ class Analysis {
   async open(): Promise<void> {
     const plans = [this.base.plan, ...new Set(this.cases.flatMap(({ other }) => other ?? []))];
     const taps = this.rows.rows.flatMap(({ value, rawValue }) => [value, rawValue]);
-    this.board = await openBoard(this.input.float, plans, [...new Set(taps)], this.ctx.engine);
+    this.board = await openBoard(this.base.float, plans, [...new Set(taps)], this.ctx.engine, this.input.float);
   }
 
   async reference(image: number): Promise<{ outputs: Record<string, RunTensor>; error: OutputError }> {
@@ -270,12 +271,26 @@ class Analysis {
         async () => {
           const state = await input.fit?.({ ...input.options, ...finding.repair });
           if (!state) return [];
-          const errors: number[] = [];
-          for (let image = 0; image < input.feeds.length; image++) errors.push(await this.errorOf(image, state));
-          return errors;
+          return this.#errorsOf(buildQdq(state.float, state.plan));
         },
         FIT_SHARE,
       );
+    }
+  }
+
+  /** Output error on every image of a network that the board can't be. */
+  async #errorsOf(model: Model): Promise<number[]> {
+    const session = await this.ctx.engine.create(serializeModel(model), { optimization: 'disabled' });
+    try {
+      const errors: number[] = [];
+      for (const [image, feeds] of this.input.feeds.entries()) {
+        this.ctx.cancel.throwIfAborted();
+        const { error } = await this.reference(image);
+        errors.push(error(floats(await session.run(feeds))));
+      }
+      return errors;
+    } finally {
+      await session.release();
     }
   }
 

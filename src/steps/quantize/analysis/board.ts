@@ -62,7 +62,15 @@ interface Switch {
 
 interface Dial {
   readonly input: string;
-  readonly tensor: string;
+  readonly node: string;
+  readonly at: number;
+  readonly exact: Tensor;
+}
+
+/** The constant that a node reads there; undefined where it has none. */
+function constantOf(graph: Graph): (node: string, at: number) => Tensor | undefined {
+  const byName = new Map(graph.nodes.map((n) => [n.name, n]));
+  return (name, at) => graph.initializers.get(byName.get(name)?.inputs[at] ?? '');
 }
 
 function branch(name: string, output: string, nodes: readonly Node[], shape: ValueInfo['shape']): Graph {
@@ -99,11 +107,19 @@ function union(plans: readonly QuantPlan[]): { values: ReadonlySet<string>; cons
 }
 
 /**
+ * @param float whose nodes the board has
  * @param plans what shall be switchable: everything that one of them quantizes
  * @param taps intermediate values that runs may ask for
+ * @param exact the same network with the weights that constants have while they are not quantized
  * @throws StudioError of a network that doesn't load
  */
-export async function openBoard(float: Model, plans: readonly QuantPlan[], taps: readonly string[], engine: Engine): Promise<Board> {
+export async function openBoard(
+  float: Model,
+  plans: readonly QuantPlan[],
+  taps: readonly string[],
+  engine: Engine,
+  exact: Model = float,
+): Promise<Board> {
   const { graph } = float;
   const prefix = freshPrefix(float);
   const { values, constants } = union(plans);
@@ -122,12 +138,15 @@ export async function openBoard(float: Model, plans: readonly QuantPlan[], taps:
     inputs.push(valueInfo(on, 'bool', []));
     for (const name of [scale, lo, hi]) inputs.push(valueInfo(name, 'float32', []));
   }
-  const byName = new Map(graph.nodes.map((n) => [n.name, n]));
-  for (const [key, [nodeName, input]] of constants) {
-    const tensor = graph.initializers.get(byName.get(nodeName)!.inputs[input]!)!;
-    const dial = { input: `${prefix}_c${dials.size}`, tensor: tensor.name };
+  const own = constantOf(graph);
+  const teachers = constantOf(exact.graph);
+  for (const [key, [nodeName, at]] of constants) {
+    const found = own(nodeName, at)!;
+    // Repairs may give a layer the bias that it lacked.
+    const none = { ...found, data: new Float32Array(found.data.length) };
+    const dial = { input: `${prefix}_c${dials.size}`, node: nodeName, at, exact: teachers(nodeName, at) ?? none };
     dials.set(key, dial);
-    inputs.push(valueInfo(dial.input, 'float32', tensor.dims));
+    inputs.push(valueInfo(dial.input, 'float32', found.dims));
   }
   const pair = (value: string): Node[] => {
     const s = byValue.get(value);
@@ -173,9 +192,10 @@ export async function openBoard(float: Model, plans: readonly QuantPlan[], taps:
         all[hi] = b;
       }
       const planned = new Map(plan.constants.map((c) => [constantKey(c.node, c.input), c.params]));
+      const constant = constantOf(weights.graph);
       for (const [key, dial] of dials) {
         const params = planned.get(key) ?? null;
-        all[dial.input] = constantTensor((params ? weights : float).graph.initializers.get(dial.tensor)!, params);
+        all[dial.input] = constantTensor(params ? constant(dial.node, dial.at)! : dial.exact, params);
       }
       if (plan.activations.size > 0 && [...plan.activations.keys()].some((value) => !byValue.has(value)))
         throw new StudioError('runtime', 'This plan quantizes a value that the switchboard was not opened for.');

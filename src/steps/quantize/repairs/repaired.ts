@@ -1,0 +1,37 @@
+/** From a plan to its repaired state: images split, a judge opened, every wanted repair applied. */
+import type { ImageSet } from '../../../data';
+import { StudioError } from '../../../numerics';
+import type { ModelArtifact, RangesArtifact, StepContext } from '../../types';
+import type { QuantizeOptions } from '../meta';
+import { splitFeeds } from './feeds';
+import { REPAIRS, repair } from './index';
+import { openJudge } from './judge';
+import type { QuantState } from './types';
+
+/** The calibration images, and what runs networks on them. */
+export interface RepairSource extends Pick<StepContext, 'engine' | 'gpu' | 'seed' | 'prepare'> {
+  readonly images: ImageSet;
+}
+
+/**
+ * @param note takes sentences for the user
+ * @returns `start` itself where the options want no repair
+ * @throws StudioError 'bad-data' without images, 'cancelled', or as {@link splitFeeds} does
+ */
+export async function repaired(
+  artifact: ModelArtifact,
+  start: QuantState,
+  ranges: RangesArtifact,
+  options: QuantizeOptions,
+  ctx: Pick<StepContext, 'cancel' | 'progress'>,
+  source: RepairSource | null,
+  note: (text: string) => void,
+): Promise<QuantState> {
+  if (!REPAIRS.some((r) => r.wanted(options))) return start;
+  if (!source)
+    throw new StudioError('bad-data', 'The repairs of this recipe need the calibration images.', 'Give images, or switch the repairs off.');
+  const context = { ...source, cancel: ctx.cancel, progress: ctx.progress };
+  const { fit, held } = await splitFeeds(artifact, source.images, options.repairImages, context);
+  const judge = await openJudge(start.float, artifact.spec, held, context);
+  return repair(start, { ...context, teacher: start.float, spec: artifact.spec, ranges, options, fit, held, judge, note });
+}
