@@ -76,7 +76,8 @@ export async function searchRanges(input: SearchInput): Promise<SearchResult> {
       was += best[image]!;
       if (!(seen < limit)) break;
     }
-    input.onTrial?.(++done);
+    done++;
+    input.onTrial?.(done);
     if (seen < limit) {
       best = errors;
       order = order.sort((a, b) => best[b]! - best[a]! || a - b);

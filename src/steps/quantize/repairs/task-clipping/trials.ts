@@ -1,7 +1,7 @@
-/** One network in which every activation's scale and zero point are inputs, so that trying a range needs no new session. */
-import { fakeQuant, type QParams } from '../../../../numerics';
-import { type Model, serializeModel, tensor, toFloat32, valueInfo, withGraph } from '../../../../onnx';
-import type { RunTensor, Tensors } from '../../../../runtime';
+/** One network in which scale and zero point of every activation are inputs, so that trying a range needs no new session. */
+import { fakeQuant, integerLimits, type QParams } from '../../../../numerics';
+import { type Model, type Node, node, serializeModel, tensor, toFloat32, type ValueInfo, valueInfo, withGraph } from '../../../../onnx';
+import type { Tensors } from '../../../../runtime';
 import { type OutputError, outputError } from '../../../output-error';
 import type { QuantPlan } from '../../plan-types';
 import { buildQdq } from '../../qdq';
@@ -25,15 +25,28 @@ function withRoundedConstants(float: Model, plan: QuantPlan): Model {
   return withGraph(float, { nodes, initializers });
 }
 
-/** Names of the two inputs that a group of values with one scale reads. */
-export interface ParamInputs {
+/** Names of the three inputs that the values of one scale read. */
+interface ParamInputs {
   readonly scale: string;
-  readonly zeroPoint: string;
+  readonly low: string;
+  readonly high: string;
+}
+
+/** What these inputs are for given parameters: scale, and the smallest and largest integer less the zero point. */
+function paramTensors({ scale, zeroPoint, dtype }: QParams): Record<keyof ParamInputs, Float32Array> {
+  const [qmin, qmax] = integerLimits(dtype);
+  return {
+    scale: Float32Array.from(scale),
+    low: Float32Array.of(qmin - zeroPoint[0]!),
+    high: Float32Array.of(qmax - zeroPoint[0]!),
+  };
 }
 
 /**
- * The quantized network of `plan` with the parameters of some groups as inputs (scalars, types as in the plan). Weights and
- * biases are constants with their rounded values: a bias on the scale of another input range differs by less than 2⁻³¹ of it.
+ * The quantized network of `plan` with the parameters of some groups as inputs. Pairs become Div → Round → Clip → Mul,
+ * which is bit for bit what they compute, in forms that ONNX Runtime may optimize (around pairs with float weights it
+ * quantizes these again, per tensor). Weights and biases are constants with their rounded values: a bias on the scale of
+ * another input range differs by less than 2⁻³¹ of it.
  * @param roots each group by the value that its members' `sharesWith` names
  */
 export function adjustable(
@@ -43,22 +56,41 @@ export function adjustable(
 ): { readonly model: Model; readonly inputs: ReadonlyMap<string, ParamInputs> } {
   const qdq = buildQdq(withRoundedConstants(float, plan), { ...plan, constants: [] });
   const outputs = new Set(qdq.graph.outputs.map(({ name }) => name));
-  const values = new Map(qdq.graph.nodes.filter(({ op }) => op === 'QuantizeLinear').map((n) => [n.outputs[0]!, n]));
+  const quantizers = new Map(qdq.graph.nodes.filter(({ op }) => op === 'QuantizeLinear').map((n) => [n.outputs[0]!, n]));
   const inputs = new Map<string, ParamInputs>();
-  for (const dequantizer of qdq.graph.nodes) {
-    const quantizer = dequantizer.op === 'DequantizeLinear' ? values.get(dequantizer.inputs[0]!) : undefined;
-    if (!quantizer) continue;
-    const planned = plan.activations.get(outputs.has(dequantizer.outputs[0]!) ? dequantizer.outputs[0]! : quantizer.inputs[0]!);
-    const root = planned && (planned.sharesWith ?? planned.value);
-    if (root !== undefined && roots.has(root)) inputs.set(root, { scale: quantizer.inputs[1]!, zeroPoint: quantizer.inputs[2]! });
-  }
+  const added: ValueInfo[] = [];
   const initializers = new Map(qdq.graph.initializers);
-  const added = [...inputs].flatMap(([root, names]) => {
-    initializers.delete(names.scale);
-    initializers.delete(names.zeroPoint);
-    return [valueInfo(names.scale, 'float32', []), valueInfo(names.zeroPoint, plan.activations.get(root)!.params.dtype as 'uint8', [])];
+  const named = (root: string): ParamInputs => ({
+    scale: `bonsai_${root}_scale`,
+    low: `bonsai_${root}_low`,
+    high: `bonsai_${root}_high`,
   });
-  return { model: withGraph(qdq, { initializers, inputs: [...qdq.graph.inputs, ...added] }), inputs };
+  for (const { value, params, sharesWith } of plan.activations.values()) {
+    if (sharesWith !== null) continue;
+    const names = named(value);
+    const given = paramTensors(params);
+    for (const key of ['scale', 'low', 'high'] as const) {
+      if (roots.has(value)) added.push(valueInfo(names[key], 'float32', []));
+      else initializers.set(names[key], tensor(names[key], 'float32', [], given[key]));
+    }
+    if (roots.has(value)) inputs.set(value, names);
+  }
+  const nodes = qdq.graph.nodes.flatMap((n): readonly Node[] => {
+    if (quantizers.has(n.outputs[0]!)) return [];
+    const quantizer = n.op === 'DequantizeLinear' ? quantizers.get(n.inputs[0]!) : undefined;
+    if (!quantizer) return [n];
+    const output = n.outputs[0]!;
+    const { value, sharesWith } = plan.activations.get(outputs.has(output) ? output : quantizer.inputs[0]!)!;
+    const { scale, low, high } = named(sharesWith ?? value);
+    const step = (name: string): string => `bonsai_${value}_${name}`;
+    return [
+      node('Div', [quantizer.inputs[0]!, scale], [step('divided')]),
+      node('Round', [step('divided')], [step('rounded')]),
+      node('Clip', [step('rounded'), low, high], [step('clipped')]),
+      node('Mul', [step('clipped'), scale], [output], {}, step('scaled')),
+    ];
+  });
+  return { model: withGraph(qdq, { nodes, initializers, inputs: [...qdq.graph.inputs, ...added] }), inputs };
 }
 
 /** Runs the adjustable network on a few images. */
@@ -67,11 +99,6 @@ export interface Trials {
   /** Output error of one image under the given parameters, one entry per root. */
   error(params: ReadonlyMap<string, QParams>, image: number): Promise<number>;
   release(): Promise<void>;
-}
-
-function zeroTensor({ dtype, zeroPoint }: QParams): RunTensor {
-  const data = dtype === 'int8' ? Int8Array.from(zeroPoint) : Uint8Array.from(zeroPoint);
-  return { dtype: dtype as 'uint8', dims: [], data };
 }
 
 /** Opens the network, and asks the teacher about `count` images spread over `ctx.fit`. */
@@ -103,12 +130,9 @@ export async function openTrials(
     async error(params, image) {
       ctx.cancel.throwIfAborted();
       const given = Object.fromEntries(
-        [...inputs].flatMap(([root, names]): [string, RunTensor][] => {
-          const chosen = params.get(root)!;
-          return [
-            [names.scale, { dtype: 'float32', dims: [], data: Float32Array.from(chosen.scale) }],
-            [names.zeroPoint, zeroTensor(chosen)],
-          ];
+        [...inputs].flatMap(([root, names]) => {
+          const given = paramTensors(params.get(root)!);
+          return (['scale', 'low', 'high'] as const).map((key) => [names[key], { dtype: 'float32', dims: [], data: given[key] }] as const);
         }),
       );
       return errors[image]!(await session.run({ ...feeds[image]!, ...given }));
