@@ -53,7 +53,7 @@ export class History {
 }
 
 function summary(id: string, at: number, { model, recipe, result }: KeptRun): RunSummary {
-  const last = result.rows.at(-1);
+  const last = result.rows.findLast(({ id }) => id !== 'int8-other');
   return {
     id,
     at,

@@ -259,7 +259,6 @@ export const en = {
     noRows: 'Nothing matches the filter.',
     columns: {
       node: 'Layer',
-      kind: 'Kind',
       alone: 'Alone',
       accumulated: 'Accumulated',
       cosine: 'Cosine',
@@ -391,9 +390,6 @@ export const en = {
     someRun: (title: string, n: number, all: number) => `${n} of ${all} layers run as they are on ${title}.`,
     filterState: 'Filter by state',
     states: { runs: 'runs', 'runs differently': 'runs differently', 'falls back': 'falls back', unsupported: 'unsupported' },
-    state: 'State',
-    reason: 'Reason',
-    advice: 'What to do',
     partOf: (layer: string) => `in ${layer}`,
     cut: 'Cut here',
     wasCut: (n: number) => `The network now ends at ${n} value${n === 1 ? '' : 's'}.`,
