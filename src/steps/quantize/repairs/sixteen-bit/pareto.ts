@@ -8,7 +8,7 @@ import { buildQdq } from '../../qdq';
 import type { QuantState, RepairContext } from '../types';
 import { costModel } from './cost';
 import { greedy } from './greedy';
-import { openSwitches, switchable } from './switches';
+import { openMeter } from './meter';
 import { type WidthUnit, widthUnits } from './units';
 import { widened } from './widen';
 
@@ -56,9 +56,10 @@ export async function paretoSixteenBit(
   const units = unitsOf(state, ctx).filter(({ values }) => values.length <= limit);
   const wide = widened(state.plan, new Set(units.flatMap(({ values }) => values)), ctx.ranges, ctx.options);
   const cost = costModel(state.float, state.plan, factor);
-  const switches = await openSwitches(switchable(state.float, state.plan, wide, units), units.length, IMAGES.measure, ctx);
+  const meter = await openMeter(state, wide, IMAGES.measure, ctx);
+  const valuesOf = (indices: Iterable<number>): Set<string> => new Set([...indices].flatMap((index) => units[index]!.values));
   try {
-    const base = { few: await switches.error(new Set(), IMAGES.screen), all: await switches.error(new Set(), IMAGES.measure) };
+    const base = { few: await meter.error(new Set(), IMAGES.screen), all: await meter.error(new Set(), IMAGES.measure) };
     let done = 0;
     const picks = await greedy({
       candidates: units.map(({ values }) => ({ size: values.length })),
@@ -67,9 +68,9 @@ export async function paretoSixteenBit(
       look: LOOK,
       screen: async (index) => {
         ctx.progress({ step: quantizeMeta.id, label: 'Looking for layers that need 16 bits', done: done++, total: units.length });
-        return switches.error(new Set([index]), IMAGES.screen);
+        return meter.error(valuesOf([index]), IMAGES.screen);
       },
-      measure: (chosen) => switches.error(chosen, IMAGES.measure),
+      measure: (chosen) => meter.error(valuesOf(chosen), IMAGES.measure),
     });
     const points: ParetoPoint[] = [];
     for (let n = 0; n <= picks.length; n++) {
@@ -87,6 +88,6 @@ export async function paretoSixteenBit(
     }
     return points;
   } finally {
-    await switches.release();
+    await meter.release();
   }
 }
