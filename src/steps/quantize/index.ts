@@ -16,17 +16,19 @@ import { isQuantizedOp } from './rules';
 export {
   type AnalysisState,
   analyzeQuantization,
+  loadFeeds,
   newAnalysisState,
   tellStory,
 } from './analysis';
 export type * from './analysis/types';
 export { CALIBRATORS, type Calibrator, type CalibratorId } from './calibrators';
+export { type Equalized, equalize } from './equalize';
 export { compareLayers, type LayerErrorInput, layerSqnr, sqnrDb } from './error';
 export { type QuantizeOptions, quantizeMeta, readOptions } from './meta';
 export { type PlanPart, partialPlan, planQuantization, replanConstants } from './plan';
 export type { ActivationQuant, ConstantQuant, QuantLayer, QuantPlan } from './plan-types';
 export { buildQdq } from './qdq';
-export { type RepairSource, repaired } from './repairs/repaired';
+export { type RepairSource, repaired, wantsRepair } from './repairs/repaired';
 export {
   checkSixteenBit,
   type ParetoOptions,
@@ -34,6 +36,7 @@ export {
   type SixteenBitCheck,
   type SixteenBitFacts,
 } from './repairs/sixteen-bit';
+export type { QuantState } from './repairs/types';
 export {
   neighbours,
   type SearchInput,
@@ -50,7 +53,7 @@ export {
 const OPSET = 13;
 
 /** @throws StudioError 'unsupported' for a network that another tool has quantized already, or that isn't float32 */
-function refuse({ name, model }: ModelArtifact): void {
+export function refuse({ name, model }: ModelArtifact): void {
   const quantized = model.graph.nodes.filter((node) => isQuantizedOp(node.op));
   if (quantized.length > 0)
     throw new StudioError(

@@ -18,7 +18,7 @@ export interface LeastSquaresSettings extends LayerChoice {
   readonly lambda: number;
 }
 
-export const LEAST_SQUARES: LeastSquaresSettings = { images: 32, lambda: 1e-3, maxInputs: 1200, grouped: false };
+export const LEAST_SQUARES: LeastSquaresSettings = { images: 32, lambda: 3e-2, maxInputs: 1200, grouped: false };
 
 const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
 
