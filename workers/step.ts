@@ -1,10 +1,10 @@
 /** Worker of the long jobs: a table over the pipeline. */
 import * as Comlink from 'comlink';
-import { type Recipe, runRecipe } from '../src/pipeline';
+import { analyzeRecipe, type Recipe, type RunEnvironment, type RunInput, runRecipe, tellRecipe } from '../src/pipeline';
 import { zipPieces } from '../src/steps/export';
 import { inspect } from '../src/steps/inspect';
 import { openModel } from '../src/steps/open';
-import { openStore } from '../src/store';
+import { cache } from './cache';
 import { type Cancel, type CancelFlag, cancelToken } from './cancel';
 import { checkOnDevice, cutModel, deviceProfiles, type ModelFile } from './device';
 import { admit, enginesFor, reportOf } from './engines';
@@ -13,22 +13,18 @@ import { type EngineChoice, type JobCallbacks, type JobResult, type JobSource, k
 
 keepErrors();
 let current: Cancel | null = null;
-/** Results kept from one visit to the next; the oldest make room. */
-const KEPT_ARTIFACTS = 40;
-/** Calibration and evaluation results by content hash; the page says it if they can't be kept. */
-const store = openStore(() => {});
-
-const cache = {
-  async get(id: string) {
-    return (await (await store).get('artifacts', id))?.value;
-  },
-  async put(id: string, value: unknown) {
-    const kept = await store;
-    await kept.put([{ table: 'artifacts', record: { id, value, at: Date.now() } }]);
-    const old = (await kept.all('artifacts')).slice(0, -KEPT_ARTIFACTS);
-    for (const { id: oldest } of old) await kept.remove('artifacts', oldest);
-  },
-};
+/** Images opened, engines admitted and reported, for one call. */
+async function job(source: JobSource, choice: EngineChoice, flag: CancelFlag, on: Comlink.Remote<JobCallbacks>) {
+  const cancel = (current = cancelToken(flag));
+  const { name, model, external } = source;
+  const calibration = await openImagesAside(source.calibration);
+  const evaluation = source.evaluation && (await openImagesAside(source.evaluation));
+  const admitted = await admit(await enginesFor(choice), await openModel(name, model, external), await probeImage(calibration));
+  void on.engine(reportOf(admitted));
+  const input: RunInput = { name, model, external, calibration, evaluation };
+  const env: RunEnvironment = { ...admitted, cancel, cache, prepare: prepareAside, progress: (p) => void on.progress(p) };
+  return { input, env };
+}
 
 const table = {
   async inspect(name: string, bytes: Uint8Array, external?: ReadonlyMap<string, Uint8Array>) {
@@ -49,19 +45,22 @@ const table = {
 
   /** Runs a recipe to the end. Throws StudioError; 'cancelled' after `cancel` or a raised flag. */
   async compress(recipe: Recipe, source: JobSource, choice: EngineChoice, flag: CancelFlag, on: Comlink.Remote<JobCallbacks>) {
-    const cancel = (current = cancelToken(flag));
-    const { name, model, external } = source;
-    const calibration = await openImagesAside(source.calibration);
-    const evaluation = source.evaluation && (await openImagesAside(source.evaluation));
-    const admitted = await admit(await enginesFor(choice), await openModel(name, model, external), await probeImage(calibration));
-    void on.engine(reportOf(admitted));
-    const { files, ...result } = await runRecipe(
-      recipe,
-      { name, model, external, calibration, evaluation },
-      { ...admitted, cancel, cache, prepare: prepareAside, progress: (p) => void on.progress(p), event: (e) => void on.event(e) },
-    );
+    const { input, env } = await job(source, choice, flag, on);
+    const { files, ...result } = await runRecipe(recipe, input, { ...env, event: (e) => void on.event(e) });
     const zip = new Blob(zipPieces(files) as BlobPart[], { type: 'application/zip' });
     return { ...result, zip, files: [...files].map(([path, bytes]) => ({ path, bytes: bytes.length })) } satisfies JobResult;
+  },
+
+  /** Why the network errs as the recipe quantizes it; goes on where an earlier call stopped. Throws as compress does. */
+  async analyze(recipe: Recipe, source: JobSource, choice: EngineChoice, flag: CancelFlag, on: Comlink.Remote<JobCallbacks>) {
+    const { input, env } = await job(source, choice, flag, on);
+    return analyzeRecipe(recipe, input, env);
+  },
+
+  /** One image (of the evaluation images, if any), layer by layer from float to quantized. Throws as compress does. */
+  async story(recipe: Recipe, source: JobSource, image: number, choice: EngineChoice, flag: CancelFlag, on: Comlink.Remote<JobCallbacks>) {
+    const { input, env } = await job(source, choice, flag, on);
+    return tellRecipe(recipe, input, image, env);
   },
 
   cancel() {

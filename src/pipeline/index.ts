@@ -32,6 +32,7 @@ export type {
   Verdict,
   VerdictKind,
 } from '../steps/quantize';
+export { type AnalyzeOptions, analyzeRecipe, tellRecipe } from './analyze';
 export { evaluateModel, type ModelEvaluation, takeFirst } from './evaluate';
 export { PRESETS, parseRecipe, stepOf } from './recipe';
 export { inspectModel, runRecipe } from './run';

@@ -4,7 +4,7 @@
  */
 import type { DetectorSpec } from '../../../models';
 import { fakeQuant } from '../../../numerics';
-import { inferShapes, type Model, serializeModel } from '../../../onnx';
+import { inferShapes, type Model, parseModel, serializeModel } from '../../../onnx';
 import type { Engine, RunTensor, Tensors } from '../../../runtime';
 import { canonicalJson, type OptionValues } from '../../common';
 import { type OutputError, outputError } from '../../output-error';
@@ -26,8 +26,8 @@ export interface AnalysisInput {
   readonly name: string;
   /** As `quantizableModel` gives it. */
   readonly float: Model;
-  /** The network as its file has it, for what folding hides; null where it isn't known. */
-  readonly source: Model | null;
+  /** The network's file, for what folding hides; null where there is none. */
+  readonly source: { readonly bytes: Uint8Array; readonly external?: ReadonlyMap<string, Uint8Array> } | null;
   readonly spec: DetectorSpec | null;
   readonly ranges: RangesArtifact;
   readonly options: QuantizeOptions;
@@ -95,7 +95,8 @@ class Analysis {
     this.base = repaired ?? { float, plan: planQuantization(float, ranges, options, spec) };
     this.exact = { float, plan: { ...this.base.plan, ...NOTHING } };
     this.rows = findRows(this.base.float, this.base.plan, options, spec);
-    this.scene = { float: this.base.float, plan: this.base.plan, options, spec, ranges, rows: this.rows, source: input.source };
+    const source = input.source && parseModel(input.source.bytes, input.source.external);
+    this.scene = { float: this.base.float, plan: this.base.plan, options, spec, ranges, rows: this.rows, source };
     for (const row of this.rows.rows) for (const finding of findCauses(this.scene, row)) this.cases.push(this.#caseOf(row, finding));
   }
 

@@ -13,6 +13,11 @@ export interface RepairSource extends Pick<StepContext, 'engine' | 'gpu' | 'seed
   readonly images: ImageSet;
 }
 
+/** Whether the options ask for a repair that is fitted on images. */
+export function wantsRepair(options: QuantizeOptions): boolean {
+  return REPAIRS.some((r) => r.wanted(options));
+}
+
 /**
  * @param note takes sentences for the user
  * @returns `start` itself where the options want no repair
@@ -27,7 +32,7 @@ export async function repaired(
   source: RepairSource | null,
   note: (text: string) => void,
 ): Promise<QuantState> {
-  if (!REPAIRS.some((r) => r.wanted(options))) return start;
+  if (!wantsRepair(options)) return start;
   if (!source)
     throw new StudioError('bad-data', 'The repairs of this recipe need the calibration images.', 'Give images, or switch the repairs off.');
   const context = { ...source, cancel: ctx.cancel, progress: ctx.progress };
