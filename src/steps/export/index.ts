@@ -1,20 +1,22 @@
-/** Export: the bundle for a device's compiler. May import the rooms below steps. */
+/** Export: the bundle for a device's toolchain. May import the rooms below steps. */
 import type { ImageSet } from '../../data';
-import { checkDevice, deviceById } from '../../devices';
-import { serializeModel } from '../../onnx';
+import { type Device, deviceById } from '../../devices';
+import { type Model, serializeModel } from '../../onnx';
 import { canonicalJson, type OptionValues, resolveOptions, stepHash } from '../common';
 import type { BundleArtifact, ModelArtifact, QuantArtifact, StepContext } from '../types';
-import { COMPILE_SCRIPT, COMPILE_SHELL } from './compile-py';
+import { hailoBundle } from './bundle-hailo';
+import { onnxBundle } from './bundle-onnx';
+import { tfliteBundle } from './bundle-tflite';
+import { floatTwin } from './float-twin';
+import { type Job, json } from './job';
 import { exportMeta } from './meta';
-import { networkName } from './names';
-import { bundleNetwork } from './network';
 import { calibrationFile, type HostOrder } from './npy';
-import { type BundleRow, readme, toFillIn } from './readme';
-import { depthwiseNodes, modelScript, nmsArch, nmsConfig, normalization, type ScriptPreset } from './script';
+import type { BundleRow } from './readme';
 
 export { deviceById } from '../../devices';
 export { engineAgreement } from '../../runtime';
 export { fewFeeds } from '../feeds';
+export { floatTwin } from './float-twin';
 export { exportMeta } from './meta';
 export type { BundleRow } from './readme';
 export { zipBundle, zipPieces } from './zip';
@@ -33,11 +35,23 @@ export interface BundleInput {
   readonly device: string;
 }
 
-const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+/** Options of the quantize step in a recipe; empty where there are none. */
+function quantizeOptions(recipe: object): Readonly<Record<string, unknown>> {
+  const { steps } = recipe as { steps?: readonly { step?: string; enabled?: boolean; options?: Record<string, unknown> }[] };
+  const step = Array.isArray(steps) ? steps.find((s) => s?.step === 'quantize' && s.enabled !== false) : undefined;
+  return step?.options ?? {};
+}
+
+/** The float network with the weights that are asked for: TensorFlow Lite finds the studio's int8 weights again. */
+function withWeights(float: ModelArtifact, quant: QuantArtifact | null, wanted: unknown, device: Device): ModelArtifact {
+  const quantized = wanted === 'quantized' || (wanted === 'auto' && device.exports.bundle === 'tflite');
+  return quant && quantized ? { ...float, model: floatTwin(quant.model) } : float;
+}
 
 /**
- * Writes the bundle: networks, calibration set, model script, NMS configuration, compile.py, recipe and README. The
- * quantized network goes in as it was evaluated, byte for byte; the float one is cut where the parser wants it.
+ * Writes the bundle that the device's toolchain takes. The quantized network goes in as it was evaluated, byte for byte.
+ * Hailo: float network cut where the parser wants it, calibration set, model script, NMS configuration, compile.py.
+ * TensorFlow Lite: float network cut at its logits, calibration set, convert.py. ONNX Runtime: the networks.
  *
  * @example
  * const bundle = await exportBundle({ float, quant, calibration, rows, recipe, device: 'hailo8' }, { hostOrder: 'rgb' }, ctx);
@@ -46,65 +60,43 @@ const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
  * 'missing-data' when no calibration image can be read
  */
 export async function exportBundle(input: BundleInput, options: OptionValues, ctx: StepContext): Promise<BundleArtifact> {
-  const { float, quant, calibration, rows, recipe } = input;
+  const { quant, calibration, rows, recipe } = input;
   const settings = resolveOptions(exportMeta, options);
   const device = deviceById(input.device);
-  const network = bundleNetwork(float);
-  const { preprocess } = network;
+  const float = withWeights(input.float, quant, settings.weights, device);
   const hostOrder = settings.hostOrder as HostOrder;
-  const images = await calibrationFile(calibration, preprocess, hostOrder, settings.calibrationImages as number, ctx);
-  const count = images.shape[0]!;
-  const nms = nmsArch(network, float.spec);
-  const wanted = settings.scriptPreset as ScriptPreset | 'auto';
-  const preset = wanted === 'auto' ? (depthwiseNodes(network.model).length > 0 ? 'depthwise' : 'plain') : wanted;
-  const scale = normalization(preprocess);
-  const family = float.spec?.family ?? null;
-  const manifest = {
-    bonsai_bundle: 1,
-    net_name: networkName(float.name),
-    family,
-    device: device.id,
-    hw_arch: device.hwArch,
-    classes: float.spec?.numClasses ?? 0,
-    class_names: float.spec?.classNames ?? [],
-    input: {
-      name: network.input.name,
-      shape: network.input.shape,
-      layout: preprocess.layout,
-      channels: preprocess.channels,
-      host_order: hostOrder,
-      mean: scale.mean,
-      std: scale.std,
-      resize: preprocess.resize,
-      pad: preprocess.pad,
+  const files = new Map<string, Uint8Array>();
+  let count = 0;
+  const job: Job = {
+    ...{ float, quant, rows, device, settings, hostOrder, quantizeOptions: quantizeOptions(recipe) },
+    images: async ({ preprocess }) => {
+      const images = await calibrationFile(calibration, preprocess, hostOrder, settings.calibrationImages as number, ctx);
+      files.set('calib_set.npy', images.bytes);
+      count = images.shape[0]!;
+      return { count, skipped: images.skipped };
     },
-    end_nodes: network.endNodes,
-    heads: network.heads,
-    nms,
-    qdq: quant ? 'model.qdq.onnx' : null,
-    to_fill_in: toFillIn(network, family, nms),
+    network: (model: Model) => files.set('model.onnx', serializeModel(model)),
+    names: (texts) => [
+      'model.onnx',
+      ...(quant ? ['model.qdq.onnx'] : []),
+      ...(count > 0 ? ['calib_set.npy'] : []),
+      ...texts.keys(),
+      'recipe.json',
+    ],
   };
-  const script = modelScript({ network, preprocess, hostOrder, images: count, preset, nms });
-  const texts = new Map<string, string>([['model.alls', script]]);
-  if (nms) texts.set('nms_config.json', json(nmsConfig(network, float.spec!, nms, settings.scoreThreshold as number)));
-  texts.set('bundle.json', json(manifest));
-  texts.set('compile.py', COMPILE_SCRIPT).set('compile.sh', COMPILE_SHELL).set('recipe.json', json(recipe));
-
-  const files = new Map<string, Uint8Array>([['model.onnx', serializeModel(network.model)]]);
   if (quant) files.set('model.qdq.onnx', serializeModel(quant.model));
-  files.set('calib_set.npy', images.bytes);
-  const names = [...files.keys(), ...texts.keys()];
-  const text = readme({
-    ...{ name: float.name, device, network, family, preprocess, hostOrder, preset, nms, rows },
-    ...{ images: count, skipped: images.skipped, files: names },
-    findings: checkDevice(network.model, device),
-    notes: [...network.notes, ...(quant?.notes ?? [])],
-  });
+  const texts = await BUNDLES[device.exports.bundle](job);
   const encoder = new TextEncoder();
-  for (const [name, content] of [...texts, ['README.md', text] as const]) files.set(name, encoder.encode(content));
-  const hash = await stepHash(exportMeta, [float.hash, quant?.hash ?? '', canonicalJson([calibration.name, count, recipe, rows])], {
+  files.set('recipe.json', encoder.encode(json(recipe)));
+  for (const [name, content] of texts) files.set(name, encoder.encode(content));
+  const hash = await stepHash(exportMeta, [input.float.hash, quant?.hash ?? '', canonicalJson([calibration.name, count, recipe, rows])], {
     ...settings,
     device: device.id,
   });
   return { kind: 'bundle', hash, files };
 }
+
+const BUNDLES = { hailo: hailoBundle, tflite: tfliteBundle, onnx: onnxBundle } satisfies Record<
+  Device['exports']['bundle'],
+  (job: Job) => ReadonlyMap<string, string> | Promise<ReadonlyMap<string, string>>
+>;

@@ -2,7 +2,7 @@ import type { StepMeta } from '../meta';
 
 export const exportMeta: StepMeta = {
   id: 'export',
-  version: 1,
+  version: 2,
   options: [
     {
       key: 'calibrationImages',
@@ -26,6 +26,22 @@ export const exportMeta: StepMeta = {
       default: 'bgr',
       choices: ['bgr', 'rgb'],
       help: 'Channel order of the images that your application will send to the device (OpenCV: BGR). The calibration set and the model script follow it.',
+    },
+    {
+      key: 'weights',
+      type: 'choice',
+      default: 'auto',
+      choices: ['auto', 'original', 'quantized'],
+      advanced: true,
+      help: 'Weights of the float network that the toolchain quantizes by itself: the original ones, or those that quantization and its repairs left; auto as the device profits.',
+    },
+    {
+      key: 'activationRanges',
+      type: 'choice',
+      default: 'compiler',
+      choices: ['compiler', 'studio'],
+      advanced: true,
+      help: 'Activation ranges on a Hailo device: as its compiler measures them, or the studio’s as manual clipping, with equalization off.',
     },
     {
       key: 'scoreThreshold',

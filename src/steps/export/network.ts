@@ -136,9 +136,11 @@ function atBundleOpset(model: Model): Model {
 }
 
 /**
+ * @param endsAt 'runtime': where the device's runtime decodes, scores closed by their Sigmoid; 'layers': at the last layers,
+ *   whose logits the host decodes
  * @throws StudioError 'unsupported' for several inputs, other inputs than images or batches, 'bad-model' when the end nodes don't exist
  */
-export function bundleNetwork(artifact: ModelArtifact): BundleNetwork {
+export function bundleNetwork(artifact: ModelArtifact, endsAt: 'runtime' | 'layers' = 'runtime'): BundleNetwork {
   const { spec } = artifact;
   const preprocess = preprocessOf(artifact);
   const original = sized(artifact.model, preprocess);
@@ -150,7 +152,7 @@ export function bundleNetwork(artifact: ModelArtifact): BundleNetwork {
     if (found === undefined) throw new StudioError('bad-model', `The network has no node "${name}" to end at.`, 'Open the model again.');
     return found;
   };
-  const wanted = headsOf(spec, rename);
+  const wanted = endsAt === 'runtime' ? headsOf(spec, rename) : [];
   const { model: closed, heads } = spec?.family === 'yolox' ? addSigmoids(named, wanted) : { model: named, heads: wanted };
   const byName = new Map(closed.graph.nodes.map((n) => [n.name, n]));
   const ends =

@@ -26,6 +26,8 @@ export interface ReadmeInput {
   readonly images: number;
   readonly skipped: number;
   readonly preset: ScriptPreset;
+  /** The plan's 16-bit layers are in the script. */
+  readonly sixteenBit: boolean;
   readonly nms: NmsArch | null;
   readonly rows: readonly BundleRow[];
   readonly findings: readonly DeviceFinding[];
@@ -41,7 +43,7 @@ const KIND = {
   sqnr: 'signal to quantization noise of the outputs in dB',
 } satisfies Record<DetectionMetrics['kind'], string>;
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
@@ -51,7 +53,7 @@ function accuracy(metrics: DetectionMetrics | null): readonly [string, string] {
   return [percent(metrics.mAP), percent(metrics.AP50)];
 }
 
-function measured(rows: readonly BundleRow[]): string {
+export function measured(rows: readonly BundleRow[]): string {
   if (rows.length === 0) return 'Nothing was measured before the export.';
   const lines = rows.map((row) => {
     const megabytes = (row.weightBytes / 1e6).toFixed(2);
@@ -82,34 +84,45 @@ export function toFillIn(network: BundleNetwork, family: string | null, nms: Nms
 }
 
 const FILES: Readonly<Record<string, string>> = {
-  'model.onnx': 'the compressed FP32 network for the compiler',
-  'model.qdq.onnx': 'the quantized network whose accuracy stands below; the compiler doesn’t read it (it quantizes by itself)',
+  'model.onnx': 'the compressed FP32 network for the toolchain',
+  'model.qdq.onnx': 'the quantized network whose accuracy stands above; a toolchain that quantizes by itself doesn’t read it',
   'calib_set.npy': 'calibration images, uint8, N × height × width × channels, as the host sends them',
   'model.alls': 'model script; {{…}} are ONNX nodes that compile.py replaces by layer names',
   'nms_config.json': 'decoding and suppression in HailoRT; {{…}} as above',
   'bundle.json': 'what the other files must agree on',
   'compile.py': 'checks the bundle and compiles it',
   'compile.sh': 'runs compile.py and keeps its log',
+  'convert.py': 'checks the bundle, converts it, and compares the file with the float network',
   'recipe.json': 'the recipe that made this bundle: `npm run bonsai -- run recipe.json` repeats it',
 };
 
-function calibration({ images, skipped, preset }: ReadmeInput): string {
+export function fileTable(files: readonly string[]): string {
+  return table(
+    ['File', 'What'],
+    files.map((file) => [`\`${file}\``, FILES[file] ?? '']),
+  );
+}
+
+function calibration({ images, skipped, preset, sixteenBit }: ReadmeInput): string {
   const few =
     images < FULL_CALIBRATION
       ? `**Only ${images} calibration images.** The compiler wants ${FULL_CALIBRATION.toLocaleString('en-US')} distinct ones: with fewer, fine-tuning was seen to destroy the boxes, so the script asks for optimization level ${optimizationLevel(images)} only. Export again with more images for level 2.`
       : `${images} calibration images, optimization level ${optimizationLevel(images)}.`;
   const left = skipped > 0 ? ` ${skipped} images could not be decoded and were left out.` : '';
+  const planned = sixteenBit
+    ? '\n\nThe 16-bit layers of the plan are in the script (`quantization_param`). Compiler 3.33.0 was reported to demote 16-bit outputs: check the HEF with `hailortcli parse-hef`.'
+    : '';
   const depthwise =
-    preset === 'depthwise'
+    preset === 'depthwise' && !sixteenBit
       ? '\n\nThe script clips the first convolution’s range and keeps the first depthwise layer and the head outputs in 16 bits. A layer that feeds a 16-bit one may need `precision_mode=a8_w8_a16`; whether 16-bit heads also need the `output_layer` entries is not established.'
       : '';
-  return `${few}${left}${depthwise}`;
+  return `${few}${left}${depthwise}${planned}`;
 }
 
 const SHOWN = 5;
 
 /** One row per operator and reason, with the first few nodes. */
-function findings(all: readonly DeviceFinding[]): string {
+export function findings(all: readonly DeviceFinding[]): string {
   const refused = all.filter((finding) => finding.state === 'unsupported');
   const outside = all.filter((finding) => finding.state === 'runs');
   if (refused.length + outside.length === 0) return 'Every operator is within what is publicly known to compile.';
@@ -131,7 +144,7 @@ function findings(all: readonly DeviceFinding[]): string {
   return warning + table(['Operator', 'Nodes', 'State', 'Why', 'What to do'], rows);
 }
 
-const list = (lines: readonly string[]) => lines.map((line) => `- ${line}`).join('\n');
+export const list = (lines: readonly string[]) => lines.map((line) => `- ${line}`).join('\n');
 
 export function readme(input: ReadmeInput): string {
   const { device, preprocess, network, hostOrder } = input;
@@ -170,10 +183,7 @@ export function readme(input: ReadmeInput): string {
     table(['Model zoo', 'Compiler', 'HailoRT', 'Devices', 'Python', 'Ubuntu', 'CUDA'], versions),
     'A wrong pair of compiler and HailoRT fails when the HEF is loaded ("HEF version does not match").',
     '## Files',
-    table(
-      ['File', 'What'],
-      input.files.map((file) => [`\`${file}\``, FILES[file] ?? '']),
-    ),
+    fileTable(input.files),
   ];
   return `${sections.join('\n\n')}\n`;
 }

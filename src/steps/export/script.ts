@@ -37,6 +37,9 @@ export interface ScriptInput {
   readonly images: number;
   readonly preset: ScriptPreset;
   readonly nms: NmsArch | null;
+  /** Commands made of the quantization plan: 16-bit layers, which then replace the preset's, and ranges. */
+  readonly precision: readonly string[];
+  readonly ranges: readonly string[];
 }
 
 /** True where the device must swap red and blue: host and model differ. */
@@ -66,17 +69,17 @@ function inputCommands({ preprocess, hostOrder }: ScriptInput): string[] {
 }
 
 /** The vendor's public record: depthwise networks with SiLU need clipping at the stem and 16 bits at depthwise and head layers. */
-function depthwiseCommands({ network }: ScriptInput): string[] {
+function depthwiseCommands({ network, precision, ranges }: ScriptInput): string[] {
   const stem = network.model.graph.nodes.find((n) => n.op === 'Conv')?.name;
   const depthwise = depthwiseNodes(network.model)[0];
   const wide = [...(depthwise ? [depthwise] : []), ...(network.heads.length > 0 ? network.endNodes : [])];
   const lines: string[] = [];
-  if (stem)
+  if (stem && ranges.length === 0)
     lines.push(
       `pre_quantization_optimization(activation_clipping, layers=[${hole(stem)}], mode=percentile, clipping_values=[0.01, 99.99])`,
     );
   lines.push('post_quantization_optimization(bias_correction, policy=enabled)');
-  if (wide.length > 0) lines.push(`quantization_param([${wide.map(hole).join(', ')}], precision_mode=a16_w16)`);
+  if (wide.length > 0 && precision.length === 0) lines.push(`quantization_param([${wide.map(hole).join(', ')}], precision_mode=a16_w16)`);
   return lines;
 }
 
@@ -94,7 +97,9 @@ export function modelScript(input: ScriptInput): string {
     ...inputCommands(input),
     `model_optimization_flavor(optimization_level=${optimizationLevel(images)}, compression_level=0)`,
     `model_optimization_config(calibration, batch_size=${Math.min(8, images)}, calibset_size=${Math.min(images, FULL_CALIBRATION)})`,
+    ...input.ranges,
     ...(preset === 'depthwise' ? depthwiseCommands(input) : []),
+    ...input.precision,
     // Heads cut at their Conv: the runtime takes class scores as they come.
     ...(nms === 'yolov8' ? network.heads.map(({ cls }) => `change_output_activation(${hole(cls)}, sigmoid)`) : []),
     ...(nms ? [`nms_postprocess("NMS_CONFIG", meta_arch=${nms}, engine=cpu)`] : []),

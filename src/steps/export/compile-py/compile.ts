@@ -1,6 +1,9 @@
 /** End of compile.py: Hailo layer names, the three-way gate, and the calls of the Dataflow Compiler. */
 export const COMPILE_PY = `# ---- Hailo layer names ----------------------------------------------------------------------------------------------
 
+# Operators without a kernel to be recognised by.
+BARE = {"Concat", "Add", "MaxPool", "AveragePool", "GlobalAveragePool", "Resize", "Upsample", "Slice", "Split", "SpaceToDepth"}
+
 
 def same_kernel(weight, kernel):
     """True when an HN kernel [kh, kw, in, out] holds the ONNX weight [out, in, kh, kw] (depthwise: [kh, kw, channels, 1])."""
@@ -68,10 +71,27 @@ def hailo_names(runner, bundle, model, wanted):
         if table.get(node) not in fits:
             fail("cannot find the layer of %s (%s, stride %d); candidates: %s." % (node, role, head["stride"], ", ".join(fits) or "none"))
     for node in sorted(wanted - set(table)):
+        if model["by_name"][node]["op"] in BARE:  # going back from it would find another layer
+            continue
         alike = by_kernel(runner, model, node, layers)
         if len(alike) == 1:
             table[node] = alike[0]
     return table
+
+
+def without_fused(script, table, model):
+    """The script with 16-bit commands only for layers that there are: the compiler may fuse an Add, a pooling or a Concat away."""
+    lines = []
+    for line in script.splitlines():
+        names = HOLE.findall(line) if line.startswith("quantization_param(") else []
+        gone = [name for name in names if name not in table and model["by_name"][name]["op"] in BARE]
+        for name in gone:
+            print("warning: %s is no layer of its own; its width follows its neighbours." % name)
+        if gone:
+            kept = ["{{%s}}" % name for name in names if name not in gone]
+            line = re.sub(r"\\[.*\\]", lambda _: "[%s]" % ", ".join(kept), line) if kept else ""
+        lines.append(line)
+    return "\\n".join(lines) + "\\n"
 
 
 def resolve(source, table):
@@ -150,7 +170,7 @@ def main():
     )
     runner.save_har(str(args.out / "1_parsed.har"))
     table = hailo_names(runner, bundle, model, set(HOLE.findall(alls + json.dumps(nms))))
-    script = resolve(alls, table)
+    script = resolve(without_fused(alls, table, model), table)
     if bundle["nms"] is not None:
         config = args.out / "nms_config.json"
         config.write_text(resolve(json.dumps(nms, indent=2), table), encoding="utf-8")

@@ -1,8 +1,10 @@
-/** Opening of compile.py: imports, files, and just enough of protobuf to read an ONNX. */
-export const FILES_PY = String.raw`#!/usr/bin/env python3
-"""Bonsai Studio bundle -> HEF.
+/** Opening of the bundle's scripts: imports, files, and just enough of protobuf to read an ONNX. */
 
-Needs the Hailo Dataflow Compiler; --dry-run only checks the bundle and needs Python 3.8 or newer, nothing else.
+/** @param doc what the script does, one line; @param needs what it needs beside Python */
+export const filesPy = (script: 'compile.py' | 'convert.py', doc: string, needs: string): string => String.raw`#!/usr/bin/env python3
+"""${doc}
+
+Needs ${needs}; --dry-run only checks the bundle and needs Python 3.8 or newer, nothing else.
 """
 import argparse
 import array
@@ -21,7 +23,7 @@ FULL_CALIBRATION = 1024
 
 
 def fail(message):
-    sys.exit("compile.py: " + message)
+    sys.exit("${script}: " + message)
 
 
 # ---- files ----------------------------------------------------------------------------------------------------------
