@@ -17,7 +17,7 @@ export const REPAIR_SWITCHES: readonly RepairSwitch[] = [
   { key: 'equalize', off: false, on: true, strength: [] },
   { key: 'weightRange', off: 'absmax', on: 'mse', strength: [] },
   { key: 'sixteenBit', off: 'off', on: 'search', strength: ['sixteenBit', 'sixteenBitLayers'] },
-  { key: 'clipping', off: 'calibrator', on: 'task', strength: [] },
+  { key: 'clipping', off: 'calibrator', on: 'task', strength: ['clipTrials'] },
   { key: 'reconstruct', off: 'off', on: 'least-squares', strength: [] },
   { key: 'learnSteps', off: 0, on: 900, strength: ['learnSteps'] },
   { key: 'rounding', off: 'nearest', on: 'gptq', strength: [] },

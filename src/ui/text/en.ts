@@ -99,6 +99,8 @@ export const en = {
       sixteenBitLayers: 'Layers at most',
       learnSteps: 'Image-steps',
       repairImages: 'Images for repairs',
+      clipTrials: 'Trials',
+      activationRanges: 'Activation ranges',
       scoreThreshold: 'Score threshold',
       iouThreshold: 'NMS IoU',
       nms: 'NMS',
