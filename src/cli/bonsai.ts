@@ -1,8 +1,10 @@
 /** `npm run bonsai -- <command>`: the studio's core without a screen. Results on stdout, progress on stderr. */
 import { parseArgs } from 'node:util';
 import { describeError, StudioError } from '../numerics';
+import { analyzeCommand } from './analyze';
 import { type CommandResult, evaluateCommand, inspectCommand, presetsCommand, runCommand } from './commands';
 import { showProgress } from './progress';
+import { searchCommand } from './search';
 
 const USAGE = `Usage: npm run -s bonsai -- <command> [options]
 
@@ -10,11 +12,20 @@ const USAGE = `Usage: npm run -s bonsai -- <command> [options]
   evaluate MODEL --coco DIR           COCO mAP; DIR holds instances.json and images/
   run RECIPE --model MODEL --calib DIR [--coco DIR] --out DIR
                                       replay a recipe (a JSON file or a preset) and write the bundle
+  analyze MODEL --calib DIR [--coco DIR] [--recipe R] [--image FILE] [--seconds N]
+                                      which layers cost most in INT8, why, and what helps; with --image (of --coco, else
+                                      of --calib) its detections as one layer after the other is quantized
+  search MODEL --calib DIR [--coco DIR] [--recipe R] [--seconds N] [--target PERCENT] [--out FILE]
+                                      the best repairs for a model, scored on images held back or on those of --coco;
+                                      goes on where an earlier search with the same --out ended
   presets                             the shipped recipes
 
 Options
   --json            the last line on stdout is one JSON object
   --limit N         use the first N images of --coco
+  --recipe R        where a search starts, or what is analysed: a JSON file or a preset (default: int8-percentile)
+  --seconds N       a search or an analysis ends after this time (analysis: 60)
+  --target PERCENT  a search ends with a recipe that keeps this much of FP32's mAP
   --threads N       threads of ONNX Runtime (default: all cores, at most 4)
   --preprocess P    auto (default) or a preset of the studio, e.g. bgr-0-255-letterbox-corner
   --help`;
@@ -26,6 +37,10 @@ const OPTIONS = {
   calib: { type: 'string' },
   model: { type: 'string' },
   out: { type: 'string' },
+  recipe: { type: 'string', default: 'int8-percentile' },
+  seconds: { type: 'string' },
+  target: { type: 'string' },
+  image: { type: 'string' },
   limit: { type: 'string' },
   threads: { type: 'string' },
   preprocess: { type: 'string', default: 'auto' },
@@ -44,6 +59,13 @@ function count(text: string | undefined, flag: string): number | undefined {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1)
     throw new StudioError('bad-option', `${flag} is "${text}".`, 'It must be a whole number from 1.');
+  return value;
+}
+
+function amount(text: string | undefined, flag: string): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value)) throw new StudioError('bad-option', `${flag} is "${text}".`, 'It must be a number above 0.');
   return value;
 }
 
@@ -68,10 +90,41 @@ async function main(argv: readonly string[]): Promise<void> {
           { recipe: subject, model: values.model, calib: values.calib, coco: values.coco, out: values.out, ...common },
           progress,
         );
+      case 'analyze':
+        return analyzeCommand(
+          {
+            model: subject,
+            calib: values.calib,
+            coco: values.coco,
+            recipe: values.recipe,
+            image: values.image,
+            seconds: amount(values.seconds, '--seconds'),
+            ...common,
+          },
+          progress,
+        );
+      case 'search':
+        return searchCommand(
+          {
+            model: subject,
+            calib: values.calib,
+            coco: values.coco,
+            recipe: values.recipe,
+            out: values.out,
+            seconds: amount(values.seconds, '--seconds'),
+            target: amount(values.target, '--target'),
+            ...common,
+          },
+          progress,
+        );
       case 'presets':
         return presetsCommand();
       default:
-        throw new StudioError('bad-option', `There is no command "${command}".`, 'Commands are: inspect, evaluate, run, presets.');
+        throw new StudioError(
+          'bad-option',
+          `There is no command "${command}".`,
+          'Commands are: inspect, evaluate, run, analyze, search, presets.',
+        );
     }
   };
   let result: CommandResult;

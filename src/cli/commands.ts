@@ -22,7 +22,7 @@ export interface CommandResult {
   readonly text: string;
 }
 
-interface Common {
+export interface Common {
   readonly limit?: number;
   readonly threads?: number;
   readonly preprocess: string;
@@ -35,7 +35,11 @@ export async function inspectCommand(args: { model?: string }): Promise<CommandR
 }
 
 /** Runs `work` with an engine that is disposed whatever happens; Ctrl+C cancels it between images. */
-async function withEngine<T>(threads: number | undefined, progress: ProgressLine, work: (env: RunEnvironment) => Promise<T>): Promise<T> {
+export async function withEngine<T>(
+  threads: number | undefined,
+  progress: ProgressLine,
+  work: (env: RunEnvironment) => Promise<T>,
+): Promise<T> {
   let aborted = false;
   const interrupt = () => {
     aborted = true;
@@ -75,7 +79,7 @@ export async function evaluateCommand(args: Common & { model?: string; coco?: st
   });
 }
 
-function readRecipe(name: string | undefined): Recipe {
+export function readRecipe(name: string | undefined): Recipe {
   const usage = `Give a recipe.json or one of: ${Object.keys(PRESETS).join(', ')}.`;
   if (!name) throw new StudioError('bad-option', 'No recipe was given.', usage);
   const shipped = Object.hasOwn(PRESETS, name) ? PRESETS[name] : undefined;

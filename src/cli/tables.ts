@@ -1,6 +1,7 @@
 import type { InspectReport, ResultRow } from '../pipeline';
 
-function columns(rows: readonly (readonly string[])[]): string {
+/** Rows of cells as aligned lines: the first two columns to the left, numbers to the right. */
+export function columns(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
     .map((row) =>

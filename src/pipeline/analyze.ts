@@ -78,7 +78,7 @@ export async function analyzeRecipe(
   env: RunEnvironment,
   options: AnalyzeOptions = {},
 ): Promise<AnalysisReport> {
-  const { seconds, images } = { ...DEFAULTS, ...options };
+  const { seconds = DEFAULTS.seconds, images = DEFAULTS.images } = options;
   const { analyzeQuantization, newAnalysisState, planQuantization, readOptions, repaired } = await import('../steps/quantize');
   const prepared = await prepare(recipe, input, env);
   const { run, artifact, ranges, float } = prepared;

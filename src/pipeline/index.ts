@@ -36,5 +36,6 @@ export { type AnalyzeOptions, analyzeRecipe, tellRecipe } from './analyze';
 export { evaluateModel, type ModelEvaluation, takeFirst } from './evaluate';
 export { PRESETS, parseRecipe, stepOf } from './recipe';
 export { inspectModel, runRecipe } from './run';
+export { type RecipeSearch, type SearchBudget, searchRecipe } from './search';
 export { STEP_META } from './table';
 export type * from './types';
