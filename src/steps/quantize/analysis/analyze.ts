@@ -20,7 +20,7 @@ import { type AnalysisState, checkBudget, Measurements, newAnalysisState } from 
 import { assemble, type Diagnosis } from './report';
 import { findRows, NOTHING, type Row, type Rows } from './rows';
 import type { AnalysisReport } from './types';
-import { compensated, type Finding, findCauses, meanShift, type Scene, type Shift } from './verdicts';
+import { compensated, type Finding, findCauses, meanShift, type Scene, type Shift, weightDb } from './verdicts';
 
 export interface AnalysisInput {
   readonly name: string;
@@ -66,6 +66,13 @@ function outputPower(exact: Record<string, RunTensor>, other: Record<string, Run
     const p = powerOf(tensor, other[name]!);
     return { signal: sum.signal + p.signal, noise: sum.noise + p.noise, product: sum.product + p.product, energy: sum.energy + p.energy };
   }, NO_POWER);
+}
+
+/** One measurement of a row; `db` is what rounding does to the value or weights themselves. */
+interface Question {
+  readonly row: Row;
+  readonly of: 'value' | 'weight';
+  readonly db: number;
 }
 
 /** A finding with the plan to compare with, where a plan shows its gain. */
@@ -140,20 +147,21 @@ class Analysis {
     return { float: this.base.float, plan };
   }
 
-  /** Rows in groups whose values fit in memory together. */
-  #chunks(rows: readonly Row[]): Row[][] {
+  /** Questions in groups whose rows' values fit in memory together. */
+  #chunks<T extends { readonly row: Row }>(items: readonly T[]): T[][] {
     const shapes = inferShapes(this.input.float);
     const size = (value: string): number =>
       (shapes.get(value)?.shape ?? []).reduce<number>((a, d) => a * (typeof d === 'number' ? d : 1), 4);
-    const chunks: Row[][] = [];
+    const chunks: T[][] = [];
     let bytes = Number.POSITIVE_INFINITY;
-    for (const row of rows) {
+    for (const item of items) {
+      const { row } = item;
       const own = size(row.value) + (row.rawValue === row.value ? 0 : size(row.rawValue));
       if (bytes + own > TAP_BYTES) {
         chunks.push([]);
         bytes = 0;
       }
-      chunks.at(-1)!.push(row);
+      chunks.at(-1)!.push(item);
       bytes += own;
     }
     return chunks;
@@ -175,12 +183,12 @@ class Analysis {
       });
     await this.measurements.always(`taps|${image}`, async () => {
       const powers = new Map<Row, readonly number[]>();
-      for (const chunk of this.#chunks(this.rows.rows)) {
+      for (const chunk of this.#chunks(this.rows.rows.map((row) => ({ row })))) {
         this.ctx.cancel.throwIfAborted();
-        const names = chunk.map(({ value }) => value);
+        const names = chunk.map(({ row }) => row.value);
         const feeds = this.input.feeds[image]!;
         const [exact, both] = [await this.board.run(feeds, this.exact, names), await this.board.run(feeds, this.base, names)];
-        for (const row of chunk) {
+        for (const { row } of chunk) {
           const x = exact[row.value] ?? feeds[row.value]!;
           const planned = plan.activations.get(row.value);
           const alone = planned
@@ -193,45 +201,51 @@ class Analysis {
     });
   }
 
-  /** Rows whose own grid or weights look worst come first. */
-  #ordered(): readonly Row[] {
+  /** What is to be measured of each row, worst-looking first by what rounding does to the value or weights themselves. */
+  #ordered(): readonly Question[] {
     const taps = this.measurements.get('taps|0')!;
-    const sqnr = new Map(
-      this.rows.rows.map((row, i) => {
-        const [signal, noise] = taps.slice(i * 8 + 4, i * 8 + 6) as [number, number];
-        return [row, sqnrOf({ ...NO_POWER, signal, noise })];
-      }),
-    );
-    return [...this.rows.rows].sort((a, b) => sqnr.get(a)! - sqnr.get(b)!);
+    const questions = this.rows.rows.flatMap((row, i): Question[] => {
+      const [signal, noise] = taps.slice(i * 8, i * 8 + 2) as [number, number];
+      return [
+        ...(row.quantized ? [{ row, of: 'value' as const, db: sqnrOf({ ...NO_POWER, signal, noise }) }] : []),
+        ...(row.hasWeights ? [{ row, of: 'weight' as const, db: weightDb(this.scene, row.made) }] : []),
+      ];
+    });
+    return questions.sort((a, b) => a.db - b.db);
   }
 
   /** Output error of every row's value, and of its weights, alone. */
   async sensitivities(image: number): Promise<void> {
-    const { plan } = this.base;
+    const feeds = this.input.feeds[image]!;
     for (const chunk of this.#chunks(this.#ordered())) {
+      const names = new Set(chunk.flatMap(({ row, of }) => (of === 'weight' ? [row.value, row.rawValue] : [])));
       let exact: Record<string, RunTensor> | null = null;
-      for (const row of chunk) {
-        if (row.quantized)
+      for (const { row, of } of chunk) {
+        if (of === 'value')
           await this.measurements.ifTime(`value|${row.value}|${image}`, async () => [
-            await this.errorOf(image, this.with(this.rows.valuePart(plan, row))),
+            await this.errorOf(image, this.with(this.rows.valuePart(this.base.plan, row))),
           ]);
-        if (row.hasWeights)
+        else
           await this.measurements.ifTime(`weight|${row.node}|${image}`, async () => {
-            const { error } = await this.reference(image);
-            const feeds = this.input.feeds[image]!;
-            const names = chunk.flatMap(({ value, rawValue }) => [value, rawValue]);
-            exact ??= await this.board.run(feeds, this.exact, [...new Set(names)]);
-            const other = await this.board.run(feeds, this.with(this.rows.weightPart(plan, row)), [row.value, row.rawValue]);
-            const raw = [exact[row.rawValue]!, other[row.rawValue]!] as const;
-            const [a, b] = raw.map(channelMeans);
-            const { signal, noise } = powerOf(...raw);
-            const shift = [...b!].map((mean, c) => mean - a![c]!);
-            const outputs = Object.fromEntries(this.input.float.graph.outputs.map(({ name }) => [name, other[name]!]));
-            const power = powerOf(exact[row.value]!, other[row.value]!);
-            return [error(floats(outputs)), ...flat(power), signal, noise, raw[0].data.length / shift.length, ...shift];
+            exact ??= await this.board.run(feeds, this.exact, [...names]);
+            return this.#weights(image, row, exact);
           });
       }
     }
+  }
+
+  /** Output error, power of the value, and what happened to the layer's own output, with only its weights quantized. */
+  async #weights(image: number, row: Row, exact: Record<string, RunTensor>): Promise<readonly number[]> {
+    const { error } = await this.reference(image);
+    const state = this.with(this.rows.weightPart(this.base.plan, row));
+    const other = await this.board.run(this.input.feeds[image]!, state, [row.value, row.rawValue]);
+    const raw = [exact[row.rawValue]!, other[row.rawValue]!] as const;
+    const [a, b] = raw.map(channelMeans);
+    const { signal, noise } = powerOf(...raw);
+    const shift = [...b!].map((mean, c) => mean - a![c]!);
+    const outputs = Object.fromEntries(this.input.float.graph.outputs.map(({ name }) => [name, other[name]!]));
+    const power = powerOf(exact[row.value]!, other[row.value]!);
+    return [error(floats(outputs)), ...flat(power), signal, noise, raw[0].data.length / shift.length, ...shift];
   }
 
   /** Mean shifts that the weight runs have shown. */

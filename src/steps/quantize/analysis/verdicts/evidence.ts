@@ -1,8 +1,9 @@
 /** What verdicts show: grids, histograms and channel ranges, small enough to draw. */
-import type { QParams } from '../../../../numerics';
+import { fakeQuant, type QParams } from '../../../../numerics';
 import { type Node, type Tensor, toFloat32 } from '../../../../onnx';
 import type { TensorStats } from '../../../types';
 import { weightLayout } from '../../constants';
+import { sqnrDb } from '../../error';
 import type { ConstantQuant } from '../../plan-types';
 import type { Evidence, GridLines, Histogram } from '../types';
 import type { Scene } from './types';
@@ -64,6 +65,27 @@ export function weightView(scene: Scene, node: Node | null): WeightView | null {
   }
   const bounds = low.map((l, c) => Math.max(-l, high[c]!, 0));
   return { tensor, values, constant, low, high, bounds };
+}
+
+/** SQNR in dB of rounded weights, every output channel counting alike: what small channels lose isn't drowned by large ones. */
+export function weightDb(scene: Scene, node: Node | null): number {
+  const view = weightView(scene, node);
+  if (!view || !node) return sqnrDb(1, 0);
+  const { tensor, values, constant } = view;
+  const rounded = fakeQuant({ dims: tensor.dims, data: values }, constant.params);
+  const inner = tensor.dims.slice(weightLayout(node, tensor).axis + 1).reduce((a, b) => a * b, 1);
+  const signal = new Float64Array(view.bounds.length);
+  const noise = new Float64Array(view.bounds.length);
+  for (let i = 0; i < values.length; i++) {
+    const c = Math.floor(i / inner) % signal.length;
+    signal[c]! += values[i]! ** 2;
+    noise[c]! += (values[i]! - rounded[i]!) ** 2;
+  }
+  const ratios = [...noise].flatMap((n, c) => (signal[c]! > 0 ? [n / signal[c]!] : []));
+  return sqnrDb(
+    ratios.length,
+    ratios.reduce((a, b) => a + b, 0),
+  );
 }
 
 export function weightEvidence({ tensor, values, constant, low, high }: WeightView, figures: Evidence['figures']): Evidence {

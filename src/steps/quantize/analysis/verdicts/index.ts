@@ -5,6 +5,7 @@ import { activationRanges, outliers, reluZero, sharedScale, siluPieces } from '.
 import type { Finder, Finding, Scene } from './types';
 import { biasOverflow, deadChannel, missingBatchNorm, weightRanges } from './weights';
 
+export { weightDb } from './evidence';
 export { compensated, meanShift, type Shift } from './mean-shift';
 export type { Finder, Finding, Scene } from './types';
 
