@@ -118,8 +118,15 @@ export async function startState(objective: Objective, variables: readonly Varia
   };
 }
 
-/** Lets messages in, a cancel among them: WASM runs without a pause. */
-const macrotask = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+/** Lets messages in, a cancel among them, at most every 50 ms: WASM runs without a pause. */
+function pacer(): () => Promise<void> {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last < 50) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    last = performance.now();
+  };
+}
 
 const mean = (list: readonly number[]): number => list.reduce((sum, x) => sum + x, 0) / list.length;
 
@@ -176,11 +183,12 @@ export async function train(
 ): Promise<TrainResult> {
   let state = resume ? copyState(resume) : await startState(objective, variables, settings.optimizer);
   let safe = copyState(state);
-  const rollbacksOf = ({ rateScale }: TrainState): number => Math.round(-Math.log2(rateScale));
+  const pause = pacer();
+  const rollbacksOf = ({ rateScale }: TrainState): number => Math.round(Math.log2(1 / rateScale));
   const bestLook = (): number => state.curve.findIndex(({ step }) => step === state.best.step);
   while (state.step < settings.steps) {
     ctx.cancel.throwIfAborted();
-    await macrotask();
+    await pause();
     const factor = rateFactor(state.step, settings.steps, settings.schedule) * state.rateScale;
     const { loss, gradients } = await objective.gradients(state.values, state.step);
     let sound = stepAll(state, variables, settings, loss, gradients, factor);

@@ -22,7 +22,7 @@ import { timer } from '../../../common';
 import type { Feeds, QuantState, Repair, RepairContext } from '../types';
 import { learnedState } from './result';
 import { channelSigma } from './sigma';
-import { bakeConstants, insertFakeQuant, type Learnable, type LearnRates, learnables, withVariables } from './student';
+import { bakeConstants, insertFakeQuant, type Learnable, type LearnRates, learnables, separateBiases, withVariables } from './student';
 
 /** Images of a training step. */
 const BATCH = 2;
@@ -112,7 +112,8 @@ export async function openLearning(state: QuantState, ctx: RepairContext, settin
   if (!p || !input) throw new StudioError('unsupported', 'Only networks that take one image can be trained here.');
   const loss = planDistillation(teacher, spec, settings.features);
   const learnable = learnables(state.float, state.plan, await biasUnits(state, ctx), settings.rates, ctx.options.symmetric);
-  const baked = bakeConstants(state.float, state.plan);
+  const dims = new Map(learnable.variables.map((variable) => [variable.name, variable.dims]));
+  const baked = separateBiases(bakeConstants(state.float, state.plan), dims);
   const pair = (batch: number) => {
     const widen = (model: Model): Model | null => {
       const cut = cutAt(model, loss.values);

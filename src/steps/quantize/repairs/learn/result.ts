@@ -74,8 +74,10 @@ export function learnedState(state: QuantState, variables: readonly Variable[], 
     [...state.plan.activations].map(([value, planned]) => [value, { ...planned, params: learnedParams(planned, values) }]),
   );
   const initializers = new Map(state.float.graph.initializers);
-  for (const { name, dims } of variables)
-    if (initializers.has(name)) initializers.set(name, tensor(name, 'float32', dims, values[name]!.slice()));
+  for (const { name } of variables) {
+    const before = initializers.get(name);
+    if (before) initializers.set(name, tensor(name, 'float32', before.dims, values[name]!.slice()));
+  }
   const float = withGraph(state.float, { initializers });
   return { ...state, float, plan: followScales(float, { ...state.plan, activations }) };
 }

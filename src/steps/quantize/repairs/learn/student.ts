@@ -4,6 +4,7 @@ import { fakeQuant } from '../../../../numerics';
 import {
   attrString,
   type Model,
+  node as makeNode,
   type Node,
   producers,
   type Tensor,
@@ -85,6 +86,48 @@ export function bakeConstants(model: Model, plan: QuantPlan): Model {
   return withGraph(model, { nodes, initializers });
 }
 
+/**
+ * Shapes in which biases are trained: [1, C, 1, 1] where only convolutions read them, for the Add that takes their place
+ * (see {@link separateBiases}), else their own.
+ */
+export function biasDims(model: Model, biases: ReadonlySet<string>): ReadonlyMap<string, readonly number[]> {
+  const { nodes, initializers } = model.graph;
+  return new Map(
+    [...biases].map((name) => {
+      const { dims } = initializers.get(name)!;
+      const readers = nodes.filter((node) => node.inputs.includes(name));
+      const ranks = new Set(readers.map((node) => (isConv(node) ? initializers.get(node.inputs[1]!)?.dims.length : undefined)));
+      const rank = ranks.size === 1 ? [...ranks][0] : undefined;
+      return [name, rank === undefined ? dims : [1, dims[0]!, ...Array.from({ length: rank - 2 }, () => 1)]];
+    }),
+  );
+}
+
+const isConv = ({ op, domain }: Node): boolean => domain === '' && (op === 'Conv' || op === 'ConvTranspose');
+
+/**
+ * Biases taken out of their convolutions, as an Add behind each: with a constant weight and no varying bias, ONNX Runtime
+ * lays a Conv out in blocks, which is several times as fast (measured: 24 → 4 ms for YOLOX-Nano's first).
+ */
+export function separateBiases(model: Model, dims: ReadonlyMap<string, readonly number[]>): Model {
+  const nodes = model.graph.nodes.flatMap((node): Node[] => {
+    const bias = node.inputs[2] ?? '';
+    if (!isConv(node) || (dims.get(bias)?.length ?? 1) < 3) return [node];
+    const [output] = node.outputs as readonly [string];
+    const bare = `${output}/without_bias`;
+    return [
+      { ...node, inputs: node.inputs.slice(0, 2), outputs: [bare] },
+      makeNode('Add', [bare, bias], [output], {}, `${node.name}/bias`),
+    ];
+  });
+  const initializers = new Map(model.graph.initializers);
+  for (const [name, shape] of dims) {
+    const bias = initializers.get(name);
+    if (bias && shape.length >= 3) initializers.set(name, { ...bias, dims: shape });
+  }
+  return withGraph(model, { nodes, initializers });
+}
+
 /** Bias constants that only layers' bias inputs read. */
 export function trainableBiases(model: Model, plan: QuantPlan): ReadonlySet<string> {
   const biases = plan.constants.filter(({ role }) => role === 'bias');
@@ -134,8 +177,8 @@ export function learnables(
     const zero = { unit: unit(ZERO_UNIT), rate: rates.scale, min: params.qmin, max: params.qmax };
     put(zeroName(root), Float32Array.of(params.zeroPoint[0]!), frozen || symmetric ? null : zero);
   }
-  for (const name of trainableBiases(model, plan)) {
-    const { dims, data } = model.graph.initializers.get(name)!;
+  for (const [name, dims] of biasDims(model, trainableBiases(model, plan))) {
+    const { data } = model.graph.initializers.get(name)!;
     const unit = sigma.get(name);
     if (unit) variables.push({ name, dims, data: Float32Array.from(data as Float32Array), unit, rate: rates.bias });
   }
