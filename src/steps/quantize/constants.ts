@@ -20,30 +20,57 @@ interface WeightLayout {
   /** Axis of per-channel scales. */
   readonly axis: number;
   readonly channels: number;
-  /** Index along `axis` of output channel c. */
+  /** Index along `axis` of output channel c, where it begins. */
   slice(c: number): number;
+  /** Indices along `axis`, from each slice on, that must have one scale because one output channel reads them all. */
+  readonly run: number;
+}
+
+/**
+ * ConvTranspose has [in, out / group, …]: on axis 1, output channels of all groups lie over each other; on axis 0, those of
+ * one group. The axis is taken on which small channels share a scale with the least larger ones.
+ */
+function transposedLayout(weight: Tensor, group: number): WeightLayout {
+  const [inputs, perGroup] = weight.dims as readonly [number, number];
+  const inPerGroup = inputs / group;
+  const byOutput: WeightLayout = { axis: 1, channels: group * perGroup, slice: (c) => c % perGroup, run: 1 };
+  if (group === 1 || weight.dtype !== 'float32') return byOutput;
+  const byGroup: WeightLayout = { ...byOutput, axis: 0, slice: (c) => Math.floor(c / perGroup) * inPerGroup, run: inPerGroup };
+  if (perGroup === 1) return byGroup;
+  const inner = weight.dims.slice(2).reduce((a, b) => a * b, 1);
+  const largest = new Float64Array(byOutput.channels);
+  toFloat32(weight).forEach((w, i) => {
+    const c = Math.floor(i / (inner * perGroup * inPerGroup)) * perGroup + (Math.floor(i / inner) % perGroup);
+    largest[c] = Math.max(largest[c]!, Math.abs(w));
+  });
+  const worst = (key: (c: number) => number): number => {
+    const shared = new Map<number, number>();
+    largest.forEach((bound, c) => {
+      shared.set(key(c), Math.max(shared.get(key(c)) ?? 0, bound));
+    });
+    return Math.max(...Array.from(largest, (bound, c) => (bound > 0 ? shared.get(key(c))! / bound : 1)));
+  };
+  return worst(byGroup.slice) < worst(byOutput.slice) ? byGroup : byOutput;
 }
 
 export function weightLayout(node: Node, weight: Tensor): WeightLayout {
   const dims = weight.dims;
-  const identity = (c: number): number => c;
+  const along = (axis: number): WeightLayout => ({ axis, channels: dims[axis]!, slice: (c) => c, run: 1 });
   switch (node.op) {
-    case 'ConvTranspose': {
-      // [in, out / group, …]: output channels of different groups lie over each other on axis 1; depthwise ones on axis 0.
-      const group = attrInt(node, 'group', 1);
-      const perGroup = dims[1]!;
-      if (group > 1 && perGroup === 1 && dims[0] === group) return { axis: 0, channels: group, slice: identity };
-      return { axis: 1, channels: group * perGroup, slice: (c) => c % perGroup };
-    }
-    case 'Gemm': {
-      const axis = attrInt(node, 'transB', 0) ? 0 : 1;
-      return { axis, channels: dims[axis]!, slice: identity };
-    }
+    case 'ConvTranspose':
+      return transposedLayout(weight, attrInt(node, 'group', 1));
+    case 'Gemm':
+      return along(attrInt(node, 'transB', 0) ? 0 : 1);
     case 'MatMul':
-      return { axis: dims.length - 1, channels: dims.at(-1)!, slice: identity };
+      return along(dims.length - 1);
     default:
-      return { axis: 0, channels: dims[0]!, slice: identity };
+      return along(0);
   }
+}
+
+/** Every run of slices gets its largest bound. */
+function evened(bounds: Float64Array, run: number): Float64Array {
+  return bounds.map((_, i) => Math.max(...bounds.subarray(i - (i % run), i - (i % run) + run)));
 }
 
 function floatValues(node: Node, tensor: Tensor): Float32Array {
@@ -72,14 +99,15 @@ export function layerParams(
   const axis = perChannel ? layout.axis : null;
   const slice = perChannel ? layout.slice : () => 0;
   const values = { dims: weight.dims, data: floatValues(node, weight) };
-  const largestWeights = absMax(values, axis);
+  const run = perChannel ? layout.run : 1;
+  const largestWeights = evened(absMax(values, axis), run);
   if (largestWeights.some((b) => !Number.isFinite(b)))
     throw new StudioError('bad-model', `"${node.name}" (${node.op}) has a weight that is NaN or infinite.`, 'Export the model again.');
-  const bounds = clip ? leastErrorBounds(values, axis, largestWeights, INT8_MAX) : largestWeights;
+  const bounds = clip ? evened(leastErrorBounds(values, axis, largestWeights, INT8_MAX), run) : largestWeights;
   const biases = bias && inputScale !== null ? floatValues(node, bias) : null;
   const largest = new Float64Array(bounds.length);
   biases?.forEach((b, c) => {
-    largest[slice(c)] = Math.max(largest[slice(c)]!, Math.abs(b));
+    for (let i = slice(c); i < slice(c) + run; i++) largest[i] = Math.max(largest[i]!, Math.abs(b));
   });
   let enlarged = 0;
   const scale = Array.from(bounds, (bound, i) => {

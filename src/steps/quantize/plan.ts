@@ -20,9 +20,22 @@ interface Squeezed {
   readonly scores: boolean;
 }
 
-/** The Concat input that an 8-bit scale over all inputs would leave the fewest levels. */
+/** Values that a node puts side by side into one tensor; exporters write boxes over the raw ones in place, too. */
+function joined(node: Node): readonly string[] {
+  switch (node.op) {
+    case 'Concat':
+      return node.inputs;
+    case 'ScatterND':
+    case 'ScatterElements':
+      return [node.inputs[0]!, node.inputs[2]!];
+    default:
+      return [];
+  }
+}
+
+/** The joined value that an 8-bit scale over all inputs would leave the fewest levels. */
 function mostSqueezed(index: GraphIndex, node: Node, ranges: RangesArtifact): Squeezed | null {
-  const inputs = node.inputs.flatMap((name) => {
+  const inputs = joined(node).flatMap((name) => {
     const stats = ranges.tensors.get(name);
     if (!stats) return [];
     // What few images show of a score says little: it may be anything from 0 to 1.
@@ -46,14 +59,14 @@ function mostSqueezed(index: GraphIndex, node: Node, ranges: RangesArtifact): Sq
 function concatNotes(layering: Layering, ranges: RangesArtifact, shared: readonly Node[], tailIsFloat: boolean): string[] {
   return layering.index.graph.nodes.flatMap((node) => {
     const inTail = layering.tail.has(node);
-    if (node.op !== 'Concat' || !(inTail || shared.includes(node))) return [];
+    if (!(inTail || shared.includes(node))) return [];
     const squeezed = mostSqueezed(layering.index, node, ranges);
     if (!squeezed || squeezed.levels > FEW_LEVELS) return [];
     const left = `${squeezed.levels} level${squeezed.levels === 1 ? '' : 's'}`;
     const what = squeezed.scores
       ? `boxes and scores share a scale: scores have ${left}`
       : `its inputs share a scale: "${squeezed.value}" has ${left}`;
-    const where = `"${node.outputs[0]}" (Concat "${node.name}")`;
+    const where = `"${node.outputs[0]}" (${node.op} "${node.name}")`;
     return [inTail && tailIsFloat ? `${where} is left in float; in 8 bits, ${what}.` : `${where}: ${what}.`];
   });
 }
