@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { AnalysisReport, Evidence, Verdict } from '../../src/pipeline';
 import {
+  byGain,
   change,
   channelBars,
   figure,
+  helpfulRepairs,
   humanKey,
   isApplied,
   layerError,
-  mainVerdict,
   repairWords,
   times,
   wholeParts,
@@ -99,11 +100,18 @@ describe('repairs', () => {
     expect(isApplied({ a: 1, b: true }, { a: 1, b: false })).toBe(false);
   });
 
-  it('the verdict that helps most is the main one; an unmeasured one only without others', () => {
-    const verdict = (kind: string, gain: Verdict['gain']) => ({ kind, gain }) as Verdict;
-    const [a, b, c] = [verdict('a', null), verdict('b', { before: 2, after: 1.9 }), verdict('c', { before: 2, after: 0.5 })];
-    expect(mainVerdict([a!, b!, c!])).toBe(c);
-    expect(mainVerdict([a!])).toBe(a);
-    expect(mainVerdict([])).toBeNull();
+  it('are offered once each, the most helpful first, and only where they help', () => {
+    const verdict = (kind: string, repair: Verdict['repair'], gain: Verdict['gain']) => ({ kind, repair, gain }) as Verdict;
+    const bias = { biasCorrection: true };
+    const perChannel = { weights: 'per-channel', calibrator: 'mse' };
+    const a = { node: 'a', verdicts: [verdict('x', bias, { before: 2, after: 1.9 }), verdict('y', perChannel, { before: 2, after: 0.5 })] };
+    const b = { node: 'b', verdicts: [verdict('z', { calibrator: 'mse', weights: 'per-channel' }, { before: 2, after: 0.5 })] };
+    const c = { node: 'c', verdicts: [verdict('o', { percentile: 99 }, { before: 2, after: 40 }), verdict('n', { equalize: true }, null)] };
+    const found = helpfulRepairs({ ...report(1, 1), layers: [a, b, c] as never });
+    expect(found.map(({ options, nodes }) => [options, nodes])).toEqual([
+      [perChannel, ['a', 'b']],
+      [bias, ['a']],
+    ]);
+    expect(byGain([...a.verdicts, ...c.verdicts]).map(({ kind }) => kind)).toEqual(['y', 'x', 'o', 'n']);
   });
 });

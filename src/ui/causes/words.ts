@@ -1,5 +1,13 @@
 /** What an analysis says, in words and shares. */
-import { type AnalysisReport, type Evidence, type LayerAnalysis, type OptionValues, STEP_META, type Verdict } from '../../pipeline';
+import {
+  type AnalysisReport,
+  type Evidence,
+  type Gain,
+  type LayerAnalysis,
+  type OptionValues,
+  STEP_META,
+  type Verdict,
+} from '../../pipeline';
 import { text } from '../text/en';
 
 export interface WholePart {
@@ -96,8 +104,31 @@ export function repairWords(repair: OptionValues): readonly string[] {
 export const isApplied = (repair: OptionValues, options: OptionValues): boolean =>
   Object.entries(repair).every(([key, value]) => options[key] === value);
 
-/** The verdict that helps most where measured, else the first. */
-export function mainVerdict(verdicts: readonly Verdict[]): Verdict | null {
-  const gain = ({ gain: g }: Verdict) => (g && g.before > 0 ? 1 - g.after / g.before : Number.NEGATIVE_INFINITY);
-  return verdicts.reduce<Verdict | null>((best, v) => (best && gain(best) >= gain(v) ? best : v), null);
+/** True for a repair after which the network errs less. */
+export const helps = ({ before, after }: Gain): boolean => after < before;
+
+const measured = ({ gain }: Verdict) => (gain && gain.before > 0 ? gain.after / gain.before : Number.POSITIVE_INFINITY);
+
+/** Verdicts with the most helpful repair first; unmeasured ones keep their order behind. */
+export const byGain = (verdicts: readonly Verdict[]): readonly Verdict[] => [...verdicts].sort((a, b) => measured(a) - measured(b) || 0);
+
+export interface HelpfulRepair {
+  readonly options: OptionValues;
+  readonly gain: Gain;
+  /** Layers whose verdicts suggest it, worst first. */
+  readonly nodes: readonly string[];
+}
+
+/** Every repair that was measured and helps, once each, the most helpful first. */
+export function helpfulRepairs({ layers }: AnalysisReport): readonly HelpfulRepair[] {
+  const found = new Map<string, HelpfulRepair>();
+  for (const { node, verdicts } of layers) {
+    for (const { repair, gain } of verdicts) {
+      if (!repair || !gain || !helps(gain)) continue;
+      const key = JSON.stringify(Object.entries(repair).sort(([a], [b]) => a.localeCompare(b)));
+      const known = found.get(key);
+      found.set(key, { options: repair, gain: known?.gain ?? gain, nodes: [...(known?.nodes ?? []), node] });
+    }
+  }
+  return [...found.values()].sort((a, b) => a.gain.after / a.gain.before - b.gain.after / b.gain.before);
 }

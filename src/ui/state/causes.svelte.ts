@@ -1,6 +1,7 @@
 import type { Progress } from '../../../workers/wire';
 import { describeError, StudioError } from '../../numerics';
 import { type AnalysisReport, type Recipe, type Story, stepOf } from '../../pipeline';
+import { helpfulRepairs } from '../causes/words';
 import type { Studio } from './studio.svelte';
 
 /** Why the quantized network errs: the analysis of its layers, and the story of one image. */
@@ -53,8 +54,9 @@ export class CausesState {
     if (!report) return;
     this.report = report;
     this.#recipe = recipe;
+    const [helpful] = helpfulRepairs(report);
     const worst = report.layers.find(({ verdicts }) => verdicts.length > 0) ?? report.layers[0];
-    if (worst && !report.layers.some(({ node }) => node === this.studio.layer)) this.studio.layer = worst.node;
+    if (worst && !report.layers.some(({ node }) => node === this.studio.layer)) this.studio.layer = helpful?.nodes[0] ?? worst.node;
   }
 
   async tell(): Promise<void> {
