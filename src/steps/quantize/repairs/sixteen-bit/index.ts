@@ -32,7 +32,7 @@ async function searched(state: QuantState, ctx: RepairContext): Promise<QuantSta
   const points = await paretoSixteenBit(state, ctx, { limit: ctx.options.sixteenBitLayers });
   const last = points.at(-1)!;
   if (last.tensors.length === 0) {
-    ctx.note('No layer gets 16 bits: none lowers the output error.');
+    ctx.note('No layer gets 16 bits: none adds to the output error.');
     return state;
   }
   const n = last.tensors.length;

@@ -1,21 +1,20 @@
 /** Accuracy against cost: which activations to give 16 bits, one after the other. */
 import type { Model } from '../../../../onnx';
 import type { ParetoPoint } from '../../../types';
-import { quantizeMeta } from '../../meta';
 import { replanConstants } from '../../plan';
 import type { QuantPlan } from '../../plan-types';
 import { buildQdq } from '../../qdq';
-import type { QuantState, RepairContext } from '../types';
+import { openJudge } from '../judge';
+import type { Feeds, QuantState, RepairContext } from '../types';
+import { contributions } from './contributions';
 import { costModel } from './cost';
-import { greedy } from './greedy';
-import { openMeter } from './meter';
 import { type WidthUnit, widthUnits } from './units';
 import { widened } from './widen';
 
-/** Images that every candidate is tried on, and that the best are measured on. */
-const IMAGES = { screen: 2, measure: 8 };
-/** Candidates measured again per pick. */
-const LOOK = 12;
+/** Images of `fit` that each point's error is measured on. */
+const CURVE_IMAGES = 16;
+/** Points of a curve at most, beside its start: more layers than that are added several at a time. */
+const POINTS = 12;
 
 export interface ParetoOptions {
   /** Activations in 16 bits at most. */
@@ -41,11 +40,28 @@ export function widePlan(
   return replanConstants(state.float, plan, ctx.options, ctx.spec);
 }
 
+/** Units by contribution per activation, largest first, as far as `limit` activations go. */
+export function chooseUnits(units: readonly WidthUnit[], shares: readonly number[], limit: number): readonly WidthUnit[] {
+  const density = (u: number): number => shares[u]! / units[u]!.values.length;
+  const order = units.map((_, u) => u).sort((a, b) => density(b) - density(a) || a - b);
+  let left = limit;
+  return order.flatMap((u) => {
+    const { length } = units[u]!.values;
+    if (length > left || !(shares[u]! > 0)) return [];
+    left -= length;
+    return [units[u]!];
+  });
+}
+
+function spread(feeds: Feeds, most: number): Feeds {
+  const count = Math.min(most, feeds.count);
+  return { count, at: (i) => feeds.at(Math.floor((i * feeds.count) / count)) };
+}
+
 /**
- * From no activation in 16 bits to `limit` of them, each time the one that lowers the output error most for its size.
- * Values that share a scale (and, where Concat inputs share one, everything that a Concat or shortcut joins) go together
- * and count each.
- * @returns points of falling error; the first has no layer
+ * From no activation in 16 bits to `limit` of them, those first whose 8 bits add most to the output error. Values that share
+ * a scale (and, where Concat inputs share one, everything that a Concat or shortcut joins) go together and count each.
+ * @returns the first point has no layer in 16 bits; `error` is the judge's, on images that ranges were fitted on
  * @throws StudioError 'cancelled'
  */
 export async function paretoSixteenBit(
@@ -53,41 +69,21 @@ export async function paretoSixteenBit(
   ctx: RepairContext,
   { limit, factor, evaluate }: ParetoOptions,
 ): Promise<readonly ParetoPoint[]> {
-  const units = unitsOf(state, ctx).filter(({ values }) => values.length <= limit);
+  const units = unitsOf(state, ctx);
   const wide = widened(state.plan, new Set(units.flatMap(({ values }) => values)), ctx.ranges, ctx.options);
+  const chosen = chooseUnits(units, await contributions(state, units, wide, ctx), limit);
   const cost = costModel(state.float, state.plan, factor);
-  const meter = await openMeter(state, wide, IMAGES.measure, ctx);
-  const valuesOf = (indices: Iterable<number>): Set<string> => new Set([...indices].flatMap((index) => units[index]!.values));
-  try {
-    const base = { few: await meter.error(new Set(), IMAGES.screen), all: await meter.error(new Set(), IMAGES.measure) };
-    let done = 0;
-    const picks = await greedy({
-      candidates: units.map(({ values }) => ({ size: values.length })),
-      budget: limit,
-      base,
-      look: LOOK,
-      screen: async (index) => {
-        ctx.progress({ step: quantizeMeta.id, label: 'Looking for layers that need 16 bits', done: done++, total: units.length });
-        return meter.error(valuesOf([index]), IMAGES.screen);
-      },
-      measure: (chosen) => meter.error(valuesOf(chosen), IMAGES.measure),
-    });
-    const points: ParetoPoint[] = [];
-    for (let n = 0; n <= picks.length; n++) {
-      const chosen = picks.slice(0, n).map(({ index }) => units[index]!);
-      const tensors = chosen.flatMap(({ values }) => values);
-      const values = new Set(tensors);
-      const point = {
-        tensors,
-        layers: [...new Set(chosen.flatMap(({ layers }) => layers))],
-        cost: cost(values),
-        error: n === 0 ? base.all : picks[n - 1]!.error,
-      };
-      const model = evaluate && buildQdq(state.float, n === 0 ? state.plan : widePlan(state, values, ctx));
-      points.push(model ? { ...point, mAP: await evaluate(model) } : point);
-    }
-    return points;
-  } finally {
-    await meter.release();
+  const judge = await openJudge(ctx.teacher, ctx.spec, spread(ctx.fit, CURVE_IMAGES), ctx);
+  const steps = Math.min(POINTS, chosen.length);
+  const points: ParetoPoint[] = [];
+  for (let n = 0; n <= steps; n++) {
+    const taken = chosen.slice(0, steps === 0 ? 0 : Math.round((n * chosen.length) / steps));
+    const tensors = taken.flatMap(({ values }) => values);
+    const values = new Set(tensors);
+    const model = buildQdq(state.float, n === 0 ? state.plan : widePlan(state, values, ctx));
+    const layers = [...new Set(taken.flatMap((unit) => unit.layers))];
+    const point = { tensors, layers, cost: cost(values), error: await judge.score(model) };
+    points.push(evaluate ? { ...point, mAP: await evaluate(model) } : point);
   }
+  return points;
 }

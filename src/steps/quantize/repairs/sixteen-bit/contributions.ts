@@ -1,0 +1,54 @@
+/**
+ * What each activation's 8 bits add to the output error, alone: all others in 16 bits. Taking one tensor out of a network in
+ * 8 bits instead, its gain drowns in the rounding flips of the others; alone it is read against silence (YOLOX-Nano, 8
+ * images: the five largest keep 80.5 % of FP32's detections, the five of greedy forward selection 78.6 %).
+ */
+import type { Tensors } from '../../../../runtime';
+import { outputError } from '../../../output-error';
+import { openBoard } from '../../analysis/board';
+import { quantizeMeta } from '../../meta';
+import type { ActivationQuant } from '../../plan-types';
+import type { QuantState, RepairContext } from '../types';
+import type { WidthUnit } from './units';
+
+/** Images looked at; every unit is tried on each. */
+const IMAGES = 8;
+
+/**
+ * @param wide the 16-bit form of every activation
+ * @returns for each unit: Σ over images of √(output error that its 8 bits cause), ≥ 0; the root, so that one image with a
+ *   large box doesn't decide alone
+ * @throws StudioError 'cancelled'
+ */
+export async function contributions(
+  state: QuantState,
+  units: readonly WidthUnit[],
+  wide: ReadonlyMap<string, ActivationQuant>,
+  ctx: RepairContext,
+): Promise<readonly number[]> {
+  const { activations } = state.plan;
+  const narrowed = ({ values }: WidthUnit): QuantState => {
+    const own = new Set(values);
+    const mixed = new Map([...wide].map(([value, quant]) => [value, own.has(value) ? activations.get(value)! : quant]));
+    return { ...state, plan: { ...state.plan, activations: mixed } };
+  };
+  const quiet: QuantState = { ...state, plan: { ...state.plan, activations: wide } };
+  const sums = units.map(() => 0);
+  const count = Math.min(IMAGES, ctx.fit.count);
+  const total = count * units.length;
+  const board = await openBoard(state.float, [state.plan], [], ctx.engine);
+  try {
+    for (let i = 0; i < count; i++) {
+      const feeds: Tensors = await ctx.fit.at(Math.floor((i * ctx.fit.count) / count));
+      const error = outputError(ctx.spec, await board.run(feeds, quiet));
+      for (const [u, unit] of units.entries()) {
+        ctx.cancel.throwIfAborted();
+        sums[u]! += Math.sqrt(error(await board.run(feeds, narrowed(unit))));
+        ctx.progress({ step: quantizeMeta.id, label: 'Looking for layers that need 16 bits', done: i * units.length + u + 1, total });
+      }
+    }
+    return sums;
+  } finally {
+    await board.release();
+  }
+}
