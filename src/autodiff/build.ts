@@ -18,7 +18,7 @@ import {
   withGraph,
 } from '../onnx';
 import { type Dims, Emitter } from './emitter';
-import { asIdentity, fakeQuantGradient, isFakeQuant, type LoweredFakeQuant, lowerNode } from './fake-quant';
+import { asIdentity, type FakeQuantForm, fakeQuantGradient, isFakeQuant, type LoweredFakeQuant, lowerNode } from './fake-quant';
 import { lowerMaxPools } from './max-pool';
 import { GRADIENTS } from './rules';
 import { silu } from './rules/activations';
@@ -31,6 +31,8 @@ export interface TrainingGraphOptions {
   readonly trainable: readonly string[];
   /** Further values to give out, in this order after the loss. */
   readonly extraOutputs?: readonly string[];
+  /** Default 'pairs'; 'arithmetic' for WebGPU. */
+  readonly fakeQuant?: FakeQuantForm;
 }
 
 export interface TrainingGraph {
@@ -114,13 +116,18 @@ class Backward {
   constructor(
     readonly model: Model,
     trainable: readonly string[],
+    form: FakeQuantForm,
   ) {
     this.e = new Emitter(model.graph, model.opsets['']!);
     this.#shapes = inferShapes(asIdentity(model));
     this.#depends = new Set(trainable);
     for (const n of model.graph.nodes) {
       for (const y of n.outputs) this.#producer.set(y, n);
-      if (isFakeQuant(n)) this.#lowered.set(n, lowerNode(this.e, n, this.#shapes.get(n.inputs[0]!)?.shape?.length ?? null));
+      if (isFakeQuant(n))
+        this.#lowered.set(
+          n,
+          lowerNode(this.e, n, (value) => this.#shapes.get(value)?.shape ?? null, form),
+        );
       else this.e.nodes.push(n);
       const from = isFakeQuant(n) && attrString(n, 'gradient', 'lsq') === 'ste' ? n.inputs.slice(0, 1) : n.inputs;
       if (!from.some((x) => this.#depends.has(x)) || (!isFakeQuant(n) && 'flat' in gradientOf(n))) continue;
@@ -192,7 +199,7 @@ class Backward {
     const lowered = this.#lowered.get(n);
     const run = (): { inputs: readonly string[]; found: readonly (string | null)[] } => {
       if (lowered) {
-        const dims = this.dims(n.inputs[0]!);
+        const dims = (i: number) => this.dims(n.inputs[i]!);
         const wants = (i: number) => this.#depends.has(n.inputs[i] ?? '');
         return { inputs: n.inputs, found: fakeQuantGradient(this.e, lowered, gradients[0]!, dims, wants) };
       }
@@ -224,7 +231,7 @@ export function buildTrainingGraph(model: Model, options: TrainingGraphOptions):
   const known = (value: string): Dims => (shapes.get(value)?.shape ?? []) as Dims;
   const ready = lowerMaxPools(prepared, known, (n) => changing.has(n.inputs[0]!));
 
-  const back = new Backward(ready, trainable);
+  const back = new Backward(ready, trainable, options.fakeQuant ?? 'pairs');
   const { e } = back;
   const dims = back.dims(loss);
   if (dims.some((d) => d !== 1)) throw bad(`The loss "${loss}" has the shape [${dims.join(', ')}]: it must be a single value.`);

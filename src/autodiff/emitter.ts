@@ -70,6 +70,12 @@ export class Emitter {
     );
   }
 
+  /** An 8-bit scalar. */
+  integer(dtype: 'uint8' | 'int8', value: number): string {
+    const data = dtype === 'uint8' ? Uint8Array.of(value) : Int8Array.of(value);
+    return this.#constant(`${dtype}${value}`, `autodiff/${dtype}_${value}`, (name) => tensor(name, dtype, [], data));
+  }
+
   /** An int64 vector. */
   ints(values: Dims): string {
     return this.#constant(`i${values.join()}`, `autodiff/ints_${values.join('_')}`, (name) =>

@@ -3,4 +3,11 @@
  * and training. May import onnx and numerics only.
  */
 export { buildTrainingGraph, type TrainingGraph, type TrainingGraphOptions } from './build';
-export { BONSAI_DOMAIN, type FakeQuantGradient, type FakeQuantOptions, fakeQuantNode, lowerFakeQuant } from './fake-quant';
+export {
+  BONSAI_DOMAIN,
+  type FakeQuantForm,
+  type FakeQuantGradient,
+  type FakeQuantOptions,
+  fakeQuantNode,
+  lowerFakeQuant,
+} from './fake-quant';

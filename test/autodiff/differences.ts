@@ -1,5 +1,5 @@
 /** Gradients against finite differences of the forward network, on any engine. */
-import { buildTrainingGraph, lowerFakeQuant } from '../../src/autodiff';
+import { buildTrainingGraph, type FakeQuantForm, lowerFakeQuant } from '../../src/autodiff';
 import { createRandom } from '../../src/numerics';
 import { inferShapes, makeModel, type Node, node, serializeModel, type Tensor, valueInfo, withGraph } from '../../src/onnx';
 import type { Engine, RunTensor } from '../../src/runtime';
@@ -18,6 +18,7 @@ export interface Case {
   readonly outputs?: readonly string[];
   readonly trainable?: readonly string[];
   readonly opset?: number;
+  readonly fakeQuant?: FakeQuantForm;
 }
 
 export const size = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
@@ -84,7 +85,7 @@ export async function checkGradients(engine: Engine, { nodes, inputs, initialize
     nodes: [...nodes, ...sums.flat(), loss],
     outputs: [valueInfo('loss', 'float32', [])],
   });
-  const built = buildTrainingGraph(withLoss, { loss: 'loss', trainable });
+  const built = buildTrainingGraph(withLoss, { loss: 'loss', trainable, ...(rest.fakeQuant ? { fakeQuant: rest.fakeQuant } : {}) });
   const session = await engine.create(serializeModel(built.model), { optimization: 'disabled' });
   const weightFeeds = Object.fromEntries(Object.entries(weights).map(([name, value]) => [name, feed(value)]));
   const answers = await session.run({ ...feeds, ...weightFeeds });
