@@ -1,7 +1,8 @@
 /**
  * What each activation's 8 bits add to the output error, alone: all others in 16 bits. Taking one tensor out of a network in
- * 8 bits instead, its gain drowns in the rounding flips of the others; alone it is read against silence (YOLOX-Nano, 8
- * images: the five largest keep 80.5 % of FP32's detections, the five of greedy forward selection 78.6 %).
+ * 8 bits instead, its gain drowns in the rounding flips of the others; alone it is read against silence. YOLOX-Nano, chosen on
+ * 8 images, agreement mAP with FP32 on 166 others: 59.3 in 8 bits, 77.4 with the largest in 16 bits, 80.1 with the five
+ * largest (five by greedy forward selection on the same images: 78.6), 82.0 with ten, 94.1 with all 138.
  */
 import type { Tensors } from '../../../../runtime';
 import { outputError } from '../../../output-error';
@@ -16,8 +17,7 @@ const IMAGES = 8;
 
 /**
  * @param wide the 16-bit form of every activation
- * @returns for each unit: Σ over images of √(output error that its 8 bits cause), ≥ 0; the root, so that one image with a
- *   large box doesn't decide alone
+ * @returns for each unit: the mean output error that its 8 bits cause, ≥ 0
  * @throws StudioError 'cancelled'
  */
 export async function contributions(
@@ -43,11 +43,11 @@ export async function contributions(
       const error = outputError(ctx.spec, await board.run(feeds, quiet));
       for (const [u, unit] of units.entries()) {
         ctx.cancel.throwIfAborted();
-        sums[u]! += Math.sqrt(error(await board.run(feeds, narrowed(unit))));
+        sums[u]! += error(await board.run(feeds, narrowed(unit)));
         ctx.progress({ step: quantizeMeta.id, label: 'Looking for layers that need 16 bits', done: i * units.length + u + 1, total });
       }
     }
-    return sums;
+    return sums.map((sum) => sum / count);
   } finally {
     await board.release();
   }
