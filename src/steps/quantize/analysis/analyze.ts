@@ -7,7 +7,7 @@ import { fakeQuant } from '../../../numerics';
 import { inferShapes, type Model, parseModel, serializeModel } from '../../../onnx';
 import type { Engine, RunTensor, Tensors } from '../../../runtime';
 import { canonicalJson, type OptionValues } from '../../common';
-import { type OutputError, outputError } from '../../output-error';
+import type { OutputError } from '../../output-error';
 import type { CancelToken, Progress, RangesArtifact } from '../../types';
 import { type QuantizeOptions, quantizeMeta } from '../meta';
 import { planQuantization } from '../plan';
@@ -15,12 +15,13 @@ import type { QuantPlan } from '../plan-types';
 import { buildQdq } from '../qdq';
 import type { QuantState } from '../repairs/types';
 import { type Board, openBoard } from './board';
-import { channelMeans, NO_POWER, type Power, powerOf, sqnrOf } from './distance';
+import { channelPowers, NO_POWER, type Power, powerOf, sqnrOf } from './distance';
+import { analysisError } from './judged';
 import { type AnalysisState, checkBudget, Measurements, newAnalysisState } from './measurements';
 import { assemble, type Diagnosis } from './report';
 import { findRows, NOTHING, type Row, type Rows } from './rows';
 import type { AnalysisReport } from './types';
-import { compensated, type Finding, findCauses, meanShift, type Scene, type Shift, weightDb } from './verdicts';
+import { type ChannelShift, channelShifts, compensated, type Finding, findCauses, meanShift, type Scene, weightDb } from './verdicts';
 
 export interface AnalysisInput {
   readonly name: string;
@@ -134,7 +135,7 @@ class Analysis {
     const known = this.#references[image];
     if (known) return known;
     const outputs = floats(await this.board.run(this.input.feeds[image]!, this.exact));
-    return (this.#references[image] = { outputs, error: outputError(this.input.spec, outputs) });
+    return (this.#references[image] = { outputs, error: analysisError(this.input.spec, outputs) });
   }
 
   /** Output error of any state on one image. */
@@ -240,32 +241,26 @@ class Analysis {
     const state = this.with(this.rows.weightPart(this.base.plan, row));
     const other = await this.board.run(this.input.feeds[image]!, state, [row.value, row.rawValue]);
     const raw = [exact[row.rawValue]!, other[row.rawValue]!] as const;
-    const [a, b] = raw.map(channelMeans);
-    const { signal, noise } = powerOf(...raw);
-    const shift = [...b!].map((mean, c) => mean - a![c]!);
     const outputs = Object.fromEntries(this.input.float.graph.outputs.map(({ name }) => [name, other[name]!]));
     const power = powerOf(exact[row.value]!, other[row.value]!);
-    return [error(floats(outputs)), ...flat(power), signal, noise, raw[0].data.length / shift.length, ...shift];
+    return [error(floats(outputs)), ...flat(power), ...channelPowers(...raw)];
   }
 
   /** Mean shifts that the weight runs have shown. */
   findShifts(): void {
     for (const row of this.rows.rows) {
-      const runs = this.input.feeds.flatMap((_, image) => this.measurements.get(`weight|${row.node}|${image}`) ?? []);
-      if (!row.hasWeights || runs.length === 0) continue;
-      const finding = meanShift(this.scene, row, this.shiftOf(row));
+      const shifts = this.#shiftsOf(row);
+      const finding = shifts.length > 0 ? meanShift(this.scene, row, shifts) : null;
       if (finding) this.cases.push(this.#caseOf(row, finding));
     }
   }
 
-  shiftOf(row: Row): Shift {
+  #shiftsOf(row: Row): readonly ChannelShift[] {
     const runs = this.input.feeds.flatMap((_, image) => {
       const run = this.measurements.get(`weight|${row.node}|${image}`);
-      return run ? [run] : [];
+      return run ? [run.slice(5)] : [];
     });
-    const sum = (i: number): number => runs.reduce((total, run) => total + run[i]!, 0);
-    const means = runs[0]!.slice(8).map((_, c) => runs.reduce((total, run) => total + run[8 + c]!, 0) / runs.length);
-    return { means, signal: sum(5), noise: sum(6), positions: sum(7) };
+    return channelShifts(runs);
   }
 
   /** Whole-network error with one repair alone; each distinct repair once. */
@@ -312,7 +307,7 @@ class Analysis {
   /** Error with only one layer quantized, before and after its repair. */
   async layerGains(): Promise<void> {
     for (const [index, { row, finding, other }] of this.cases.entries()) {
-      const changed = finding.kind === 'mean-shift' ? compensated(this.scene, row, this.shiftOf(row).means) : null;
+      const changed = finding.kind === 'mean-shift' ? compensated(this.scene, row, this.#shiftsOf(row)) : null;
       if (!other && !changed) continue;
       const values = new Set(finding.values ?? [row.value]);
       const part = (plan: QuantPlan): QuantPlan => ({

@@ -2,7 +2,7 @@
  * A switchboard: one session in which every quantizer can be on or off, and on any grid, from run to run. What is
  * on is given as a plan, so that `run(feeds, state)` answers as `buildQdq(state.float, state.plan)` would, without a new
  * session for each of the hundreds of plans that an analysis asks about. Each value passes an If: off, it is copied; on,
- * it is rounded by Div, Round, Clip and Mul, which is QuantizeLinear and DequantizeLinear to the bit. Constants are inputs.
+ * it is rounded by Div, Round, Clip and Mul, which gives QuantizeLinear's and DequantizeLinear's values exactly. Constants are inputs.
  */
 import { fakeQuant, integerLimits, type QParams, StudioError } from '../../../numerics';
 import {

@@ -41,16 +41,24 @@ export function cosineOf({ signal, product, energy }: Power): number {
   return Math.max(-1, Math.min(1, product / Math.sqrt(signal * energy)));
 }
 
-/** Per channel (axis 1) of an [N, C, …] tensor: the mean. */
-export function channelMeans({ dims, data }: RunTensor): Float64Array {
-  const channels = dims[1] ?? 1;
-  const inner = dims.slice(2).reduce((a, b) => a * b, 1);
-  const sums = new Float64Array(channels);
-  const values = data as ArrayLike<number>;
-  for (let i = 0, c = 0; i < values.length; c = (c + 1) % channels) {
-    let sum = 0;
-    for (const end = i + inner; i < end; i++) sum += values[i]!;
-    sums[c]! += sum;
+/** Of each channel (axis 1 of [N, C, …]): values, Σ (y − x), Σ (y − x)², Σ x²; all channels in a row. */
+export function channelPowers(exact: RunTensor, rounded: RunTensor): number[] {
+  const channels = exact.dims[1] ?? 1;
+  const inner = exact.dims.slice(2).reduce((a, b) => a * b, 1);
+  const [x, y] = [exact.data as ArrayLike<number>, rounded.data as ArrayLike<number>];
+  const sums = new Array<number>(channels * 4).fill(0);
+  for (let i = 0, c = 0; i < x.length; c = (c + 1) % channels) {
+    let [difference, noise, signal] = [0, 0, 0];
+    for (const end = i + inner; i < end; i++) {
+      const d = y[i]! - x[i]!;
+      difference += d;
+      noise += d * d;
+      signal += x[i]! * x[i]!;
+    }
+    sums[c * 4]! += inner;
+    sums[c * 4 + 1]! += difference;
+    sums[c * 4 + 2]! += noise;
+    sums[c * 4 + 3]! += signal;
   }
-  return sums.map((sum) => (sum * channels) / Math.max(1, values.length));
+  return sums;
 }

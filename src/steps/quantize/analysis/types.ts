@@ -69,7 +69,7 @@ export interface Verdict {
   readonly repair: OptionValues | null;
   /** Measured with that repair alone applied to the recipe, everything else as it is; null = not measured (yet). */
   readonly gain: Gain | null;
-  /** The same with only this layer quantized (output error of the rest being 0); null = not measured (yet). */
+  /** The same with nothing quantized but what the verdict is about: this layer's value, or its weights; null = not measured (yet). */
   readonly layerGain: Gain | null;
 }
 

@@ -6,7 +6,7 @@ import type { Finder, Finding, Scene } from './types';
 import { biasOverflow, deadChannel, missingBatchNorm, weightRanges } from './weights';
 
 export { weightDb } from './evidence';
-export { compensated, meanShift, type Shift } from './mean-shift';
+export { type ChannelShift, channelShifts, compensated, meanShift } from './mean-shift';
 export type { Finder, Finding, Scene } from './types';
 
 /** In the order in which a layer's verdicts are listed where their gains don't say otherwise. */

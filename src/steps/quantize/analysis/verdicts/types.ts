@@ -20,7 +20,7 @@ export interface Scene {
 
 /** A verdict before its gain is measured. */
 export interface Finding extends Omit<Verdict, 'gain' | 'layerGain'> {
-  /** Values that belong to the layer for its own gain, where it isn't the row's value alone. */
+  /** Values that are quantized beside the layer's weights to measure its own gain; absent: the row's value. */
   readonly values?: readonly string[];
   /** For a fault that the plan has mended already: the plan as it would be without that. */
   readonly unmended?: QuantPlan;

@@ -23,6 +23,7 @@ export const weightRanges: Finder = (scene, row) => {
     sentence: `Channel ranges differ ${times(ratio)} under one weight scale (±${figure(least)} to ±${figure(most)}): ${coarse.length} of ${plural(view.bounds.length, 'channel')} keep fewer than ${FEW_LEVELS} of 255 levels, the smallest ${levels(least)}.`,
     evidence: weightEvidence(view, { ratio, least, most, coarseChannels: coarse.length, channels: view.bounds.length }),
     repair: { weights: 'per-channel' },
+    values: [],
   };
 };
 
@@ -93,6 +94,7 @@ export const biasOverflow: Finder = (scene, row) => {
       figures: { integer, limit: 2 ** 31 - 1, enlarged: enlarged[worst]!, scales: count },
     },
     repair: null,
+    values: [],
     unmended: withoutEnlarging(scene.plan, row.node, bias.tensor, natural, inputScale),
   };
 };
