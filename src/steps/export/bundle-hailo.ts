@@ -1,7 +1,7 @@
 /** The bundle for Hailo's Dataflow Compiler: cut float network, calibration set, model script, NMS configuration, compile.py. */
-import { checkDevice, checkQuantization } from '../../devices';
+import { checkDevice } from '../../devices';
 import { COMPILE_SCRIPT, COMPILE_SHELL } from './compile-py';
-import { type Job, json, manifestOf, sentences } from './job';
+import { type Job, json, limits, manifestOf } from './job';
 import { bundleNetwork } from './network';
 import { precisionCommands, rangeCommands } from './precision';
 import { readme, toFillIn } from './readme';
@@ -35,12 +35,7 @@ export async function hailoBundle(job: Job): Promise<ReadonlyMap<string, string>
     ...{ name: float.name, device, network, family, preprocess, hostOrder, preset, nms, rows },
     ...{ images: images.count, skipped: images.skipped, files: job.names(texts), sixteenBit: precision.lines.length > 0 },
     findings: checkDevice(network.model, device),
-    notes: [
-      ...network.notes,
-      ...precision.notes,
-      ...(quant?.notes ?? []),
-      ...sentences(quant ? checkQuantization(float.model, device, { plan, options: job.quantizeOptions }) : []),
-    ],
+    notes: [...network.notes, ...precision.notes, ...(quant?.notes ?? []), ...limits(job)],
   });
   return texts.set('README.md', text);
 }

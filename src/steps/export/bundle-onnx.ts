@@ -1,7 +1,6 @@
 /** The bundle for ONNX Runtime: the QDQ network as it was evaluated. */
-import { checkQuantization } from '../../devices';
 import { StudioError } from '../../numerics';
-import { type Job, json, sentences } from './job';
+import { type Job, json, limits } from './job';
 import { markdownText, networkName } from './names';
 import { fileTable, list, measured } from './readme';
 
@@ -19,7 +18,7 @@ export function onnxBundle(job: Job): ReadonlyMap<string, string> {
   const texts = new Map([
     ['bundle.json', json({ bonsai_bundle: 1, net_name: networkName(float.name), device: device.id, qdq: 'model.qdq.onnx' })],
   ]);
-  const notes = [...quant.notes, ...sentences(checkQuantization(float.model, device, { plan: quant.plan, options: job.quantizeOptions }))];
+  const notes = [...quant.notes, ...limits(job)];
   const describe = (values: typeof inputs) =>
     values.map(({ name, dtype, shape }) => `${name} (${dtype} ${shape?.join('×') ?? '?'})`).join(', ');
   const sections = [

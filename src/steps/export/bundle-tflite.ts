@@ -1,8 +1,8 @@
 /** The bundle for TensorFlow Lite: float network cut at its logits, the QDQ network, calibration set, convert.py. */
-import { checkDevice, checkQuantization } from '../../devices';
+import { checkDevice } from '../../devices';
 import { describePreprocess } from '../../models';
 import { CONVERT_SCRIPT } from './compile-py';
-import { type Job, json, manifestOf, sentences } from './job';
+import { type Job, json, limits, manifestOf } from './job';
 import { markdownText } from './names';
 import { bundleNetwork } from './network';
 import { fileTable, findings, list, measured } from './readme';
@@ -17,8 +17,7 @@ export async function tfliteBundle(job: Job): Promise<ReadonlyMap<string, string
     ['bundle.json', json({ ...manifestOf(job, network), qdq: quant ? 'model.qdq.onnx' : null })],
     ['convert.py', CONVERT_SCRIPT],
   ]);
-  const limits = quant ? checkQuantization(float.model, device, { plan: quant.plan, options: job.quantizeOptions }) : [];
-  const notes = [...network.notes, ...(quant?.notes ?? []), ...sentences(limits)];
+  const notes = [...network.notes, ...(quant?.notes ?? []), ...limits(job)];
   const skipped = images.skipped > 0 ? ` ${images.skipped} images could not be decoded and were left out.` : '';
   const sections = [
     `# ${markdownText(float.name)} for ${device.title}`,

@@ -68,7 +68,7 @@ export async function exportBundle(input: BundleInput, options: OptionValues, ct
   const files = new Map<string, Uint8Array>();
   let count = 0;
   const job: Job = {
-    ...{ float, quant, rows, device, settings, hostOrder, quantizeOptions: quantizeOptions(recipe) },
+    ...{ float, planned: input.float.model, quant, rows, device, settings, hostOrder, quantizeOptions: quantizeOptions(recipe) },
     images: async ({ preprocess }) => {
       const images = await calibrationFile(calibration, preprocess, hostOrder, settings.calibrationImages as number, ctx);
       files.set('calib_set.npy', images.bytes);

@@ -1,5 +1,5 @@
 /** What the bundles of all devices share: one job of the export. */
-import type { Device, DeviceFinding } from '../../devices';
+import { checkQuantization, type Device, type DeviceFinding } from '../../devices';
 import type { Preprocess } from '../../models';
 import type { Model, ValueInfo } from '../../onnx';
 import type { OptionValues } from '../common';
@@ -20,6 +20,8 @@ export interface Exported {
 export interface Job {
   /** The float network for the toolchain, with the weights that the options ask for. */
   readonly float: ModelArtifact;
+  /** The float network that was quantized: the plan's names are its. */
+  readonly planned: Model;
   readonly quant: QuantArtifact | null;
   readonly rows: readonly BundleRow[];
   readonly device: Device;
@@ -64,7 +66,7 @@ export function manifestOf({ float, device, hostOrder }: Job, { preprocess, inpu
 }
 
 /** Findings as sentences, each reason once with how many nodes it concerns. */
-export function sentences(findings: readonly DeviceFinding[]): readonly string[] {
+function sentences(findings: readonly DeviceFinding[]): readonly string[] {
   const groups = new Map<string, DeviceFinding[]>();
   for (const finding of findings) {
     const key = `${finding.state}|${finding.reason}|${finding.advice}`;
@@ -75,4 +77,9 @@ export function sentences(findings: readonly DeviceFinding[]): readonly string[]
     const where = node === '*' ? 'The network' : `"${node}" (${op})${group.length > 1 ? ` and ${group.length - 1} more` : ''}`;
     return `${where}, ${state}: ${reason}${advice ? ` ${advice}` : ''}`;
   });
+}
+
+/** What the device does otherwise than the quantization that was evaluated, as sentences. */
+export function limits({ planned, quant, device, quantizeOptions }: Job): readonly string[] {
+  return quant ? sentences(checkQuantization(planned, device, { plan: quant.plan, options: quantizeOptions })) : [];
 }

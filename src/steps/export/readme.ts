@@ -124,10 +124,11 @@ const SHOWN = 5;
 /** One row per operator and reason, with the first few nodes. */
 export function findings(all: readonly DeviceFinding[]): string {
   const refused = all.filter((finding) => finding.state === 'unsupported');
+  const fallen = all.filter((finding) => finding.state === 'falls back');
   const outside = all.filter((finding) => finding.state === 'runs');
-  if (refused.length + outside.length === 0) return 'Every operator is within what is publicly known to compile.';
+  if (refused.length + fallen.length + outside.length === 0) return 'Every operator is within what is publicly known to compile.';
   const groups = new Map<string, DeviceFinding[]>();
-  for (const finding of [...refused, ...outside]) {
+  for (const finding of [...refused, ...fallen, ...outside]) {
     const key = `${finding.op}\n${finding.reason}`;
     groups.set(key, [...(groups.get(key) ?? []), finding]);
   }
@@ -135,9 +136,7 @@ export function findings(all: readonly DeviceFinding[]): string {
     const { op, state, reason, advice } = group[0]!;
     const names = group.slice(0, SHOWN).map((finding) => finding.node);
     const more = group.length > SHOWN ? ` and ${group.length - SHOWN} more` : '';
-    return [op, `${names.join(', ')}${more}`, state === 'unsupported' ? 'unsupported' : 'not seen before', reason, advice].map(
-      markdownText,
-    );
+    return [op, `${names.join(', ')}${more}`, state === 'runs' ? 'not seen before' : state, reason, advice].map(markdownText);
   });
   const nodes = refused.length === 1 ? '1 node' : `${refused.length} nodes`;
   const warning = refused.length > 0 ? `**The compiler is expected to refuse ${nodes}.**\n\n` : '';

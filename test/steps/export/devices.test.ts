@@ -230,6 +230,23 @@ describe('the bundle for TensorFlow Lite', () => {
     expect(textOf(files, 'README.md')).toContain('clipped ranges of the studio do not reach the file');
   });
 
+  it('says where the device differs from what was evaluated, by the names of the float network', async () => {
+    const { plan, qdq: model } = qdq();
+    const weights = plan.constants.map(
+      ({ tensor, params }): TensorQuant => ({
+        ...activation(tensor, 'int8'),
+        role: 'weight',
+        scale: params.scale,
+        zeroPoint: params.zeroPoint,
+        axis: 0,
+      }),
+    );
+    const readme = async (dropped: number) =>
+      textOf(await bundleOf(float(), {}, { quant: quantOf(weights.slice(dropped), model), device: 'tflite' }), 'README.md');
+    expect(await readme(0)).not.toContain('leaves it in float');
+    expect(await readme(1)).toContain('"/backbone/stem/conv/Conv" \\(Conv\\), falls back: The plan leaves it in float.');
+  });
+
   it('original weights on request', async () => {
     const files = await bundleOf(float(), { weights: 'original' }, { quant: quantOf([], qdq().qdq), device: 'tflite' });
     const model = parseModel(files.get('model.onnx')!);
