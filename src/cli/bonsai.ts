@@ -15,7 +15,8 @@ const USAGE = `Usage: npm run -s bonsai -- <command> [options]
   analyze MODEL --calib DIR [--coco DIR] [--recipe R] [--image FILE] [--seconds N]
                                       which layers cost most in INT8, why, and what helps; with --image (of --coco, else
                                       of --calib) its detections as one layer after the other is quantized
-  search MODEL --calib DIR [--coco DIR] [--recipe R] [--seconds N] [--target PERCENT] [--out FILE]
+  search MODEL --calib DIR [--coco DIR] [--recipe R] [--seconds N] [--target PERCENT]
+         [--trials N] [--out FILE]
                                       the best repairs for a model, scored on images held back or on those of --coco;
                                       goes on where an earlier search with the same --out ended
   presets                             the shipped recipes
@@ -26,6 +27,7 @@ Options
   --recipe R        where a search starts, or what is analysed: a JSON file or a preset (default: int8-percentile)
   --seconds N       a search or an analysis ends after this time (analysis: 60)
   --target PERCENT  a search ends with a recipe that keeps this much of FP32's mAP
+  --trials N        a search ends after this many measurements
   --threads N       threads of ONNX Runtime (default: all cores, at most 4)
   --preprocess P    auto (default) or a preset of the studio, e.g. bgr-0-255-letterbox-corner
   --help`;
@@ -40,6 +42,7 @@ const OPTIONS = {
   recipe: { type: 'string', default: 'int8-percentile' },
   seconds: { type: 'string' },
   target: { type: 'string' },
+  trials: { type: 'string' },
   image: { type: 'string' },
   limit: { type: 'string' },
   threads: { type: 'string' },
@@ -113,6 +116,7 @@ async function main(argv: readonly string[]): Promise<void> {
             out: values.out,
             seconds: amount(values.seconds, '--seconds'),
             target: amount(values.target, '--target'),
+            trials: count(values.trials, '--trials'),
             ...common,
           },
           progress,

@@ -8,7 +8,7 @@ import { checkOutputFolder, readJsonFile, readModelFile } from './files';
 import type { ProgressLine } from './progress';
 
 const USAGE =
-  'Usage: search MODEL --calib DIR [--coco DIR] [--recipe RECIPE] [--seconds N] [--target PERCENT] [--out recipe.json] [--json]';
+  'Usage: search MODEL --calib DIR [--coco DIR] [--recipe RECIPE] [--seconds N] [--target PERCENT] [--trials N] [--out recipe.json] [--json]';
 
 interface SearchArguments extends Common, SearchBudget {
   readonly model?: string;
@@ -64,7 +64,7 @@ export async function searchCommand(args: SearchArguments, progress: ProgressLin
   const evaluation = args.coco ? takeFirst(await openImageDir(args.coco), args.limit) : null;
   return withEngine(args.threads, progress, async (env) => {
     const input = { name: file.name, model: file.bytes, external: file.external, calibration, evaluation };
-    const found = await searchRecipe(recipe, input, { ...env, cache }, { seconds: args.seconds, target: args.target });
+    const found = await searchRecipe(recipe, input, { ...env, cache }, { seconds: args.seconds, target: args.target, trials: args.trials });
     const [best] = found.best;
     if (!best) progress.note('The time was over before a recipe was measured: give --seconds more.');
     else if (out) writeFileSync(out, `${JSON.stringify(best, null, 2)}\n`);

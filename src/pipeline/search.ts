@@ -21,10 +21,12 @@ import type { Recipe, RunEnvironment, RunInput } from './types';
 const KEEP = 4;
 
 export interface SearchBudget {
-  /** Wall-clock seconds; a recipe that is being tried when they are over is dropped. Default: none. */
+  /** Wall-clock seconds, opening and calibrating included; a recipe that is being tried when they are over is dropped. Default: no limit. */
   readonly seconds?: number;
   /** Percent of the float network's figure that is enough (a generic network: dB of its outputs). Default: none. */
   readonly target?: number;
+  /** Recipes measured at most, those of an earlier search included. Default: no limit. */
+  readonly trials?: number;
 }
 
 export interface RecipeSearch {
@@ -155,13 +157,13 @@ export async function searchRecipe(recipe: Recipe, input: RunInput, env: RunEnvi
   const { neighbours, searchRecipes, searchSets, starts } = await import('../steps/quantize');
   const cancel = new Deadline(env.cancel, budget.seconds);
   const { engine, gpu, prepare } = env;
-  const ctx: StepContext = { cancel, engine, gpu, prepare, seed: recipe.seed, progress: (p) => env.progress(p) };
+  const ctx: StepContext = { cancel: env.cancel, engine, gpu, prepare, seed: recipe.seed, progress: (p) => env.progress(p) };
   const sets = searchSets(input.calibration, input.evaluation);
   const opened = await openModel(input.name, input.model, input.external);
   const { artifact: original } = await choosePreprocess(opened, input.calibration, recipe.preprocess, ctx);
   const artifact = await pruned(recipe, original, sets, ctx);
   const ranges = await calibrate(artifact, sets.fit, stepOf(recipe, 'calibrate').options, ctx);
-  const bench = new Bench(recipe, original, artifact, ranges, sets, ctx);
+  const bench = new Bench(recipe, original, artifact, ranges, sets, { ...ctx, cancel });
   const base = resolveOptions(STEP_META.quantize, stepOf(recipe, 'quantize').options);
 
   const sources = [artifact.hash, original.hash, JSON.stringify(artifact.spec?.preprocess ?? null), engine.version, engineKey(env)];
@@ -173,6 +175,7 @@ export async function searchRecipe(recipe: Recipe, input: RunInput, env: RunEnvi
     neighbours: (options) => neighbours(options, base),
     keep: KEEP,
     target: budget.target ?? null,
+    limit: budget.trials ?? null,
     known: (await env.cache?.get(id)) as SearchState | undefined,
     save: async (state) => env.cache?.put(id, state),
     measure: async (options, rung) => {

@@ -34,6 +34,7 @@ function search(more: Partial<SearchInput> = {}): { input: SearchInput; measured
     neighbours: (options) => neighbours(options, BASE),
     keep: 4,
     target: null,
+    limit: null,
     measure: async (options, rung) => {
       measured.push([options, rung]);
       return { options, rung, score: worth(options, rung), seconds: 1 };
@@ -78,6 +79,15 @@ describe('searchRecipes', () => {
     const whole = await searchRecipes(search().input);
     expect(resumed).toEqual(whole);
     expect(rest.measured).toHaveLength(whole.trials.length - 14);
+  });
+
+  it('ends after a number of trials, known ones included', async () => {
+    const whole = await searchRecipes(search().input);
+    const part = await searchRecipes(search({ limit: 12 }).input);
+    expect([part.ended, part.trials]).toEqual(['budget', whole.trials.slice(0, 12)]);
+    const again = search({ limit: 12, known: { trials: whole.trials } });
+    expect(await searchRecipes(again.input)).toEqual(part);
+    expect(again.measured).toEqual([]);
   });
 
   it('ends at the target, measured on all images', async () => {

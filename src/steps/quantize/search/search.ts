@@ -29,6 +29,8 @@ export interface SearchInput {
   readonly keep: number;
   /** Score that is enough. */
   readonly target: number | null;
+  /** Trials in all, known ones included: equal limits give equal results. null = no limit. */
+  readonly limit: number | null;
   /** Trials of an earlier search over the same networks and images; they aren't measured again. */
   readonly known?: SearchState;
   /** After each trial. */
@@ -39,7 +41,7 @@ export interface SearchResult {
   /** Best first, at most `keep`; measured on all images, unless the budget ended before any was. */
   readonly best: readonly SearchTrial[];
   readonly trials: readonly SearchTrial[];
-  /** target: reached; exhausted: no neighbour of the best is left; budget: out of time. */
+  /** target: reached; exhausted: no neighbour of the best is left; budget: out of time or trials. */
   readonly ended: 'target' | 'exhausted' | 'budget';
 }
 
@@ -63,6 +65,7 @@ export async function searchRecipes(input: SearchInput): Promise<SearchResult> {
     const id = key(options, rung);
     const seen = trials.get(id);
     if (seen) return seen;
+    if (input.limit !== null && trials.size >= input.limit) throw new Ended('budget');
     const trial = known.get(id) ?? (await input.measure(options, rung));
     if (!trial) throw new Ended('budget');
     trials.set(id, trial);
