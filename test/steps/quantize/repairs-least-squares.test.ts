@@ -1,9 +1,10 @@
 /** Gram matrices from the graph against plain loops, ridge regression against what must come out, the repair on small networks. */
 import { afterAll, describe, expect, it } from 'vitest';
+import { fakeQuant } from '../../../src/numerics';
 import { fixDimensions, type Model, makeModel, node, serializeModel, type Tensor } from '../../../src/onnx';
 import { addTaps, type Tensors } from '../../../src/runtime';
 import { buildQdq, planQuantization, readOptions } from '../../../src/steps/quantize';
-import { reconstruct } from '../../../src/steps/quantize/repairs/least-squares';
+import { LEAST_SQUARES, reconstruct } from '../../../src/steps/quantize/repairs/least-squares';
 import { gramNodes } from '../../../src/steps/quantize/repairs/least-squares/gram-nodes';
 import { type MatrixLayer, matrixLayers, toRows } from '../../../src/steps/quantize/repairs/least-squares/layout';
 import { simulate } from '../../../src/steps/quantize/repairs/least-squares/simulate';
@@ -326,10 +327,30 @@ describe('the repair', () => {
     );
     expect(next.plan.activations).toBe(state.plan.activations);
     expect(next.float.graph.initializers.get('w5')!.data).not.toEqual(model.graph.initializers.get('w5')!.data);
-    // Depthwise layers are left to others.
-    expect(next.float.graph.initializers.get('w2')).toBe(model.graph.initializers.get('w2'));
     expect(notes[0]).toMatch(/^Least squares solved \d of 6 layers again\.$/);
     expect((await engine()).liveSessions).toBe(0);
+  });
+
+  it('one weight scale a layer: choosing the integers in the same pass lowers the error further', async () => {
+    const model = network();
+    const feeds = images(12);
+    const options = { ...OPTIONS, weights: 'per-tensor', tail: 'float' } as const;
+    const state: QuantState = { float: model, plan: planQuantization(model, await rangesOf(model, feeds), options, null) };
+    const ctx = { ...(await context(model, feeds)), options };
+    const unseen = images(6);
+    const errorOf = async (s: QuantState) => meanError(model, buildQdq(s.float, s.plan), unseen);
+    const plain = await reconstruct(state, ctx, { ...LEAST_SQUARES, round: false });
+    const rounded = await reconstruct(state, ctx, { ...LEAST_SQUARES, round: true });
+    expect(await errorOf(plain)).toBeLessThan(0.8 * (await errorOf(state)));
+    expect(await errorOf(rounded)).toBeLessThan(await errorOf(plain));
+    // Weights stand on their grid, so that they are written as they were chosen; a layer that gains nothing stays.
+    const weights = rounded.plan.constants.filter(({ role }) => role === 'weight');
+    const standing = weights.filter(({ params, tensor }) => {
+      const { dims, data } = rounded.float.graph.initializers.get(tensor)!;
+      return fakeQuant({ dims, data: data as Float32Array }, params).every((v, i) => v === data[i]);
+    });
+    expect(standing.length).toBeGreaterThanOrEqual(4);
+    for (const { params } of rounded.plan.constants) expect(params.scale).toHaveLength(1);
   });
 
   it('gives two layers that share a bias one each', async () => {
@@ -355,7 +376,7 @@ describe('the repair', () => {
     const feeds = [{ x: feed([1, 4, 6, 6], normals(random, 144)) }];
     const state = await stateOf(model, feeds);
     const notes: string[] = [];
-    expect(await reconstruct(state, await context(model, feeds, notes))).toBe(state);
+    expect(await reconstruct(state, await context(model, feeds, notes), { ...LEAST_SQUARES, grouped: false })).toBe(state);
     expect(notes).toEqual(['Least squares found no convolution or linear layer that it can solve.']);
   });
 

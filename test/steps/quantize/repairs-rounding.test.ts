@@ -6,7 +6,7 @@ import type { Tensors } from '../../../src/runtime';
 import { buildQdq, planQuantization, readOptions } from '../../../src/steps/quantize';
 import { biasCorrection } from '../../../src/steps/quantize/repairs/bias-correction';
 import { rounding } from '../../../src/steps/quantize/repairs/rounding';
-import { descend, gptq, roundForOutput, roundNearest, rowError } from '../../../src/steps/quantize/repairs/rounding/round';
+import { descend, gptq, inverseFactor, roundForOutput, roundNearest, rowError } from '../../../src/steps/quantize/repairs/rounding/round';
 import type { QuantState, RepairContext } from '../../../src/steps/quantize/repairs/types';
 import { createRandom, engine, f32, feed, normals, quiet, rangesOf, run, value } from './helpers';
 
@@ -91,7 +91,7 @@ describe('roundForOutput', () => {
     const gram = new Float64Array(16);
     for (let i = 0; i < 4; i++) gram[i * 5] = 1 + i;
     const rows = Float64Array.from([0.2, 1.4, -2.6, 0.9]);
-    expect([...gptq(gram, rows, 4, { scale: [1], qmin: -127, qmax: 127 })!]).toEqual([0, 1, -3, 1]);
+    expect([...gptq(inverseFactor(gram, 4)!, rows, 4, { scale: [1], qmin: -127, qmax: 127 })]).toEqual([0, 1, -3, 1]);
     expect([...roundForOutput(gram, rows, 4, { scale: [1], qmin: -127, qmax: 127 })]).toEqual([0, 1, -3, 1]);
   });
 

@@ -5,6 +5,7 @@
  */
 import { fixDimensions } from '../../../../onnx';
 import type { QuantState, Repair, RepairContext } from '../types';
+import { onGrid } from './grid';
 import { type LayerChoice, type MatrixLayer, matrixLayers } from './layout';
 import { lockStep } from './lock-step';
 import { feedDims, Parameters, withOwnBiases } from './parameters';
@@ -16,19 +17,26 @@ export interface LeastSquaresSettings extends LayerChoice {
   readonly images: number;
   /** Pull to the old weights, relative to the inputs' mean square. */
   readonly lambda: number;
+  /** Integers chosen for the least output error at once, so that later layers make up for what is left of it. */
+  readonly round: boolean;
 }
 
-export const LEAST_SQUARES: LeastSquaresSettings = { images: 32, lambda: 3e-2, maxInputs: 1200, grouped: false };
+/** Chosen by the output error on images of coco-train; 64 images are better by a tenth for twice the time. */
+export const LEAST_SQUARES: LeastSquaresSettings = { images: 48, lambda: 3e-2, maxInputs: 1200, grouped: true, round: false };
 
 const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
 
 /** Solves one layer; keeps the new weights only if, once quantized, they err less on this layer's own inputs. */
-export function solveLayer(parameters: Parameters, layer: MatrixLayer, gram: Gram, lambda: number): boolean {
+function solveLayer(parameters: Parameters, layer: MatrixLayer, gram: Gram, { lambda, round }: LeastSquaresSettings): boolean {
   const old = parameters.read(layer);
   const solved = ridge(gram, old, layer, lambda, layer.bias !== null);
   if (!solved) return false;
   const before = sum(rowErrors(gram, parameters.quantized(layer), layer));
   parameters.write(layer, solved, true);
+  if (round) {
+    const { ratio, affine } = onGrid(layer, gram, solved, parameters.weight(layer).params.scale);
+    if (parameters.rescale(layer, ratio)) parameters.write(layer, affine, false);
+  }
   if (sum(rowErrors(gram, parameters.quantized(layer), layer)) < before) return true;
   parameters.write(layer, old, true);
   return false;
@@ -60,7 +68,7 @@ export async function reconstruct(
     progress: (done, total) => ctx.progress({ step: 'quantize', label: LABEL, done, total }),
     inOrder: true,
     solve(layer, gram) {
-      if (!solveLayer(parameters, layer, gram, settings.lambda)) return [];
+      if (!solveLayer(parameters, layer, gram, settings)) return [];
       solved++;
       return parameters.simulated(layer);
     },
@@ -75,5 +83,8 @@ export const leastSquares: Repair = {
   id: 'least-squares',
   label: LABEL,
   wanted: ({ reconstruct }) => reconstruct === 'least-squares',
-  apply: (state, ctx) => reconstruct(state, ctx),
+  apply(state, ctx) {
+    const { weights, rounding } = ctx.options;
+    return reconstruct(state, ctx, { ...LEAST_SQUARES, round: weights === 'per-tensor' || rounding === 'gptq' });
+  },
 };

@@ -37,6 +37,9 @@ export function withOwnBiases(state: QuantState): QuantState {
   return { float: withGraph(state.float, { nodes, initializers }), plan: { ...state.plan, constants } };
 }
 
+/** Half of int32: the products need the rest. */
+const BIAS_LIMIT = 2 ** 30;
+
 const keyOf = ({ node, input }: Pick<ConstantQuant, 'node' | 'input'>): string => `${node}|${input}`;
 
 /** A state whose layers are exchanged one at a time. */
@@ -87,6 +90,30 @@ export class Parameters {
     };
     for (const constant of planConstants(layering, this.#state.plan.activations, this.#options).constants)
       if (constant.role !== 'operand') this.#constants.set(keyOf(constant), constant);
+  }
+
+  /**
+   * Multiplies the layer's weight scales, and the bias's with them.
+   * @returns false, with nothing changed, where the bias would no longer fit its integers
+   */
+  rescale(layer: MatrixLayer, ratio: number): boolean {
+    const weight = this.weight(layer);
+    const bias = layer.bias && this.#constants.get(`${layer.bias.node.name}|${layer.bias.input}`);
+    const scaled = (constant: ConstantQuant): ConstantQuant => ({
+      ...constant,
+      params: { ...constant.params, scale: constant.params.scale.map((s) => Math.fround(s * ratio)) },
+    });
+    if (bias) {
+      const { scale } = bias.params;
+      const largest = this.read(layer).bias.reduce(
+        (most, b, c) => Math.max(most, Math.abs(b) / (scale[scale.length === 1 ? 0 : c]! * ratio)),
+        0,
+      );
+      if (largest > BIAS_LIMIT) return false;
+      this.#constants.set(keyOf(bias), scaled(bias));
+    }
+    this.#constants.set(keyOf(weight), scaled(weight));
+    return true;
   }
 
   /** What the quantized network computes with, as initializers of `simulate`d networks. */

@@ -37,9 +37,9 @@ const DAMPING = 0.01;
 
 /**
  * Upper Cholesky factor of the inverse of the damped Gram matrix; row j tells how an error in weight j is best made up
- * for by the weights after it.
+ * for by the weights after it. Returned as its transpose, lower; null where the Gram matrix isn't positive definite.
  */
-function inverseFactor(gram: Float64Array, n: number): Float64Array | null {
+export function inverseFactor(gram: Float64Array, n: number): Float64Array | null {
   const damped = Float64Array.from(gram);
   let trace = 0;
   for (let i = 0; i < n; i++) trace += gram[i * n + i]!;
@@ -68,14 +68,11 @@ function inverseFactor(gram: Float64Array, n: number): Float64Array | null {
 /**
  * GPTQ (Frantar et al. 2022, "GPTQ: Accurate post-training quantization"): weights are rounded one column after the
  * other, the error of each spread over those not yet rounded.
- * @param gram [inputs, inputs] of the layer's (quantized) inputs, one group
+ * @param lower from {@link inverseFactor}
  * @param rows [outputs, inputs]
- * @returns integers, or null where the Gram matrix isn't positive definite
+ * @returns integers
  */
-export function gptq(gram: Float64Array, rows: Float64Array, inputs: number, grid: RowGrid): Float64Array | null {
-  // The lower factor's transpose is the upper one: U[j][k] = lower[k][j].
-  const lower = inverseFactor(gram, inputs);
-  if (!lower) return null;
+export function gptq(lower: Float64Array, rows: Float64Array, inputs: number, grid: RowGrid): Float64Array {
   const rounded = new Float64Array(rows.length);
   const w = new Float64Array(inputs);
   for (let row = 0; row < rows.length / inputs; row++) {
@@ -129,14 +126,22 @@ export function descend(gram: Float64Array, rows: Float64Array, integers: Float6
 /**
  * The better of GPTQ and round-to-nearest for each row, both improved by coordinate descent: never worse on the
  * layer's own error than round-to-nearest.
+ * @param gram [inputs, inputs] of the layer's (quantized) inputs, one group
+ * @param factor of that Gram matrix, where it is known already
  * @returns integers [outputs, inputs]
  */
-export function roundForOutput(gram: Float64Array, rows: Float64Array, inputs: number, grid: RowGrid): Float64Array {
+export function roundForOutput(
+  gram: Float64Array,
+  rows: Float64Array,
+  inputs: number,
+  grid: RowGrid,
+  factor: Float64Array | null = inverseFactor(gram, inputs),
+): Float64Array {
   const nearest = roundNearest(rows, inputs, grid);
   const best = Float64Array.from(nearest);
   descend(gram, rows, best, inputs, grid);
-  const other = gptq(gram, rows, inputs, grid);
-  if (!other) return best;
+  if (!factor) return best;
+  const other = gptq(factor, rows, inputs, grid);
   descend(gram, rows, other, inputs, grid);
   const error = (integers: Float64Array, row: number): number =>
     rowError(
