@@ -181,9 +181,9 @@ export const en = {
     paired: {
       against: (n: number) => `against FP32 on the same ${n} images:`,
       kept: (share: string) => `keeps ${share}`,
-      worse: 'The loss is certain at this number of images.',
-      better: 'The gain is certain at this number of images.',
-      unclear: 'With these images it may as well be chance.',
+      worse: 'A loss beyond chance: the interval holds no 0.',
+      better: 'A gain beyond chance: the interval holds no 0.',
+      unclear: 'Within chance: the interval holds 0.',
     },
     repairs: 'Repairs',
     helped: 'helped',
