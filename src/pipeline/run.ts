@@ -1,11 +1,15 @@
+import { StudioError } from '../numerics';
 import type {
   Detection,
   DetectorSpec,
+  Device,
+  DeviceFinding,
   ImageSet,
   InspectReport,
   MetricsArtifact,
   Model,
   ModelArtifact,
+  OptionValues,
   QuantArtifact,
   RangesArtifact,
   StepContext,
@@ -220,16 +224,22 @@ async function pruned(run: Run, original: ModelArtifact, baseline: Evaluated | n
 }
 
 async function quantized(run: Run, compressed: ModelArtifact, original: ModelArtifact, baseline: Evaluated | null) {
+  const { checkQuantization, deviceById } = await import('../steps/export');
+  const device = run.enabled('export') ? deviceById(run.recipe.device) : null;
+  if (device) refuseSixteenBit(device, run.options('quantize'));
   const ranges = await run.calibrate(compressed);
   run.env.event?.({ type: 'ranges', ranges });
   // Compilers round weights by scales of their own: where nobody says how many a layer has, both answers are shown.
-  const device = run.enabled('export') ? (await import('../steps/export')).deviceById(run.recipe.device) : null;
   const silent = baseline !== null && device?.scheme.weightGranularity.value === null;
   const artifact = await run.quantize(compressed, ranges, silent);
   const target: Target = { ...artifact, environment: 'INT8, simulated' };
   const evaluated = baseline ? await run.evaluate(target, baseline, original.model) : null;
   const suffix = compressed === original ? 'INT8' : 'pruned, INT8';
   const row = await run.addRow('int8', target, evaluated, `${original.name}, ${suffix}`);
+  if (device)
+    run.notes.push(
+      ...deviceNotes(device.title, checkQuantization(compressed.model, device, { plan: artifact.plan, options: run.options('quantize') })),
+    );
   if (baseline && artifact.reading) {
     const { weights, model, hash } = artifact.reading;
     const other: Target = { model, hash, spec: artifact.spec, environment: 'INT8, simulated' };
@@ -243,6 +253,28 @@ async function quantized(run: Run, compressed: ModelArtifact, original: ModelArt
     run.notes.push(readingNote(device!.title, row, otherRow, each));
   }
   return { artifact, ranges };
+}
+
+/** @throws StudioError 'unsupported' when the device takes no single layers in 16 bits and the recipe asks for some */
+function refuseSixteenBit(device: Device, options: OptionValues): void {
+  const { scope, note } = device.precision.sixteenBit;
+  if (options.sixteenBit !== undefined && options.sixteenBit !== 'off' && scope.value !== 'layer')
+    throw new StudioError('unsupported', `${device.title}: ${note}`, 'Switch 16 bit off in the quantize step, or choose another device.');
+}
+
+/** What the device makes of the quantization: one sentence for each reason, however many layers it concerns. */
+function deviceNotes(title: string, findings: readonly DeviceFinding[]): readonly string[] {
+  const groups = new Map<string, DeviceFinding[]>();
+  for (const finding of findings) {
+    const group = groups.get(finding.reason);
+    if (group) group.push(finding);
+    else groups.set(finding.reason, [finding]);
+  }
+  return [...groups.values()].map((group) => {
+    const { node, state, reason, advice } = group[0]!;
+    const others = group.length === 1 ? '' : ` and ${group.length - 1} other${group.length === 2 ? '' : 's'}`;
+    return `${title}, "${node}"${others}, ${state}: ${reason} ${advice}`.trim();
+  });
 }
 
 /** Which reading is the worse one, in words. */

@@ -1,5 +1,6 @@
 /** The steps of the main job. May import every room above, never each other. */
 export type { ImageSet } from '../data';
+export type { Device, DeviceFinding } from '../devices';
 export type { Detection, DetectorSpec, Preprocess } from '../models';
 export type { Model } from '../onnx';
 export type { AgreementReport, Engine } from '../runtime';

@@ -13,7 +13,7 @@ import { exportMeta } from './meta';
 import { calibrationFile, type HostOrder } from './npy';
 import type { BundleRow } from './readme';
 
-export { deviceById } from '../../devices';
+export { checkQuantization, deviceById } from '../../devices';
 export { engineAgreement } from '../../runtime';
 export { fewFeeds } from '../feeds';
 export { floatTwin } from './float-twin';
