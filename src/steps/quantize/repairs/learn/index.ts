@@ -9,7 +9,6 @@ import { cutAt, type Model } from '../../../../onnx';
 import type { RunTensor, Tensors } from '../../../../runtime';
 import {
   augment,
-  type FeatureLoss,
   type GraphObjective,
   openObjective,
   planDistillation,
@@ -36,14 +35,23 @@ const RATES: LearnRates = { scale: 3e-2, bias: 3e-3 };
 export interface LearnSettings {
   readonly rates: LearnRates;
   readonly averageDecay: number;
-  readonly features: FeatureLoss | null;
+  /** Weight of the mean error of {@link junctions}, in units of their variance, beside the outputs' loss. */
+  readonly features: number;
 }
 
-export const LEARN_SETTINGS: LearnSettings = { rates: RATES, averageDecay: TRAIN_SETTINGS.averageDecay, features: null };
+export const LEARN_SETTINGS: LearnSettings = { rates: RATES, averageDecay: TRAIN_SETTINGS.averageDecay, features: 0 };
+
+type Sigma = ReadonlyMap<string, Float32Array>;
+
+/** Layers' outputs that several nodes read: stages, residuals, what heads share. */
+function junctions({ float, plan }: QuantState): readonly string[] {
+  const readers = new Map<string, number>();
+  for (const node of float.graph.nodes) for (const name of new Set(node.inputs)) readers.set(name, (readers.get(name) ?? 0) + 1);
+  return plan.layers.flatMap(({ output, isHead }) => (!isHead && plan.activations.has(output) && readers.get(output)! > 1 ? [output] : []));
+}
 
 /** Bias constant → σ of its layer's channels. */
-async function biasUnits(state: QuantState, ctx: RepairContext): Promise<ReadonlyMap<string, Float32Array>> {
-  const sigma = await channelSigma(ctx.teacher, state.plan.layers, ctx.fit, ctx);
+function biasUnits(state: QuantState, sigma: Sigma): Sigma {
   const nodes = new Map(state.float.graph.nodes.map((node) => [node.name, node]));
   const units = new Map<string, Float32Array>();
   for (const { role, node, tensor } of state.plan.constants) {
@@ -110,8 +118,12 @@ export async function openLearning(state: QuantState, ctx: RepairContext, settin
   const p = spec?.preprocess ?? defaultPreprocess(teacher);
   const input = spec?.input ?? teacher.graph.inputs[0]?.name;
   if (!p || !input) throw new StudioError('unsupported', 'Only networks that take one image can be trained here.');
-  const loss = planDistillation(teacher, spec, settings.features);
-  const learnable = learnables(state.float, state.plan, await biasUnits(state, ctx), settings.rates, ctx.options.symmetric);
+  const compared = settings.features > 0 ? junctions(state) : [];
+  const sigma = await channelSigma(teacher, [...state.plan.layers.map(({ rawOutput }) => rawOutput), ...compared], ctx.fit, ctx);
+  const tensors = compared.map((value) => ({ value, variance: sigma.get(value)!.map((s) => s * s) }));
+  const features = tensors.length > 0 ? { strength: settings.features / tensors.length, tensors } : null;
+  const loss = planDistillation(teacher, spec, features);
+  const learnable = learnables(state.float, state.plan, biasUnits(state, sigma), settings.rates, ctx.options.symmetric);
   const dims = new Map(learnable.variables.map((variable) => [variable.name, variable.dims]));
   const baked = separateBiases(bakeConstants(state.float, state.plan), dims);
   const pair = (batch: number) => {

@@ -1,7 +1,6 @@
-/** How much each channel varies before its activation: the unit in which biases are trained. */
+/** How much each channel of a value varies: the unit in which biases are trained and features are compared. */
 import { type Model, serializeModel } from '../../../../onnx';
 import { addTaps, type Engine } from '../../../../runtime';
-import type { QuantLayer } from '../../plan-types';
 import type { Feeds } from '../types';
 
 /** Images looked at. */
@@ -29,17 +28,16 @@ function collect(moments: Moments, data: Float32Array, channels: number, inner: 
 }
 
 /**
- * Standard deviation per output channel of every layer's own output, by that value's name: channels lie on axis 1 of maps
- * and on the last axis of matrices.
+ * Standard deviation per channel of some values, by name: channels lie on axis 1 of maps and on the last axis of matrices.
  * @param model the float network
  */
 export async function channelSigma(
   model: Model,
-  layers: readonly QuantLayer[],
+  values: readonly string[],
   feeds: Feeds,
   ctx: { readonly engine: Engine; readonly cancel: { throwIfAborted(): void } },
 ): Promise<ReadonlyMap<string, Float32Array>> {
-  const names = [...new Set(layers.map(({ rawOutput }) => rawOutput))];
+  const names = [...new Set(values)];
   const found = new Map<string, Moments>();
   const session = await ctx.engine.create(serializeModel(addTaps(model, names)));
   try {
