@@ -130,12 +130,12 @@ export const quantizeMeta: StepMeta = {
     {
       key: 'clipTrials',
       type: 'number',
-      default: 500,
+      default: 800,
       min: 1,
       max: 100000,
       step: 10,
       advanced: true,
-      help: 'Choices of ranges tried by the search (clipping "task"); a number and not seconds, so that a replay gives the same.',
+      help: 'Ranges tried by the search at most (clipping "task"); a number and not seconds, so that a replay gives the same.',
     },
     {
       key: 'sixteenBit',

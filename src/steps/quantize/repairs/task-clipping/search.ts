@@ -1,111 +1,146 @@
-/** Coordinate descent over ladders of bounds, most sensitive group first, within a number of trials. */
+/** Two descents over ladders of bounds: each group by itself, then the few that matter most with everything quantized. */
 import type { Ladder, Position } from './ladders';
-
-export interface SearchInput {
-  readonly ladders: readonly Ladder[];
-  readonly images: number;
-  /** Error of one image, ≥ 0, with every group where `positions` says. */
-  error(positions: ReadonlyMap<string, Position>, image: number): Promise<number>;
-  /** Whether two positions of a group give the same quantizer. */
-  same(ladder: Ladder, a: Position, b: Position): boolean;
-  /** Trials at most; a trial is one choice of ranges, on as many images as it takes to see that it isn't better. */
-  readonly trials: number;
-  onTrial?(done: number): void;
-}
-
-export interface SearchResult {
-  readonly positions: ReadonlyMap<string, Position>;
-  /** Mean error before and after, over the images. */
-  readonly before: number;
-  readonly after: number;
-  readonly trials: number;
-}
 
 type Side = 'low' | 'high';
 
-/** A move by whole rungs; 'both' ends together only while looking for what is sensitive. */
-interface Move {
-  readonly sides: readonly Side[];
-  readonly by: 1 | -1;
+/** A number of trials, used up by whoever tries; each is one range of one group on a few images. */
+export interface Budget {
+  left: number;
+  /** Called after each. */
+  used?(left: number): void;
 }
 
-const PROBES: readonly Move[] = [
-  { sides: ['low', 'high'], by: 1 },
-  { sides: ['low', 'high'], by: -1 },
-];
-const STEPS: readonly Move[] = [
-  { sides: ['high'], by: -1 },
-  { sides: ['high'], by: 1 },
-  { sides: ['low'], by: -1 },
-  { sides: ['low'], by: 1 },
-];
+function spend(budget: Budget): void {
+  budget.left--;
+  budget.used?.(budget.left);
+}
 
-function moved(ladder: Ladder, from: Position, { sides, by }: Move): Position {
-  const step = (side: Side): number =>
-    sides.includes(side) ? Math.min(Math.max(from[side] + by, 0), ladder[side].length - 1) : from[side];
-  return { low: step('low'), high: step('high') };
+/** Whether two positions give the same quantizer. */
+export type Same = (ladder: Ladder, a: Position, b: Position) => boolean;
+
+export interface AloneInput {
+  readonly ladders: readonly Ladder[];
+  readonly images: number;
+  /** Error of one image when the values of this group alone are quantized, ≥ 0. */
+  error(ladder: Ladder, at: Position, image: number): Promise<number>;
+  readonly same: Same;
+  readonly budget: Budget;
+}
+
+/** One group's range by itself; errors are sums over the images. */
+export interface Alone {
+  readonly ladder: Ladder;
+  readonly at: Position;
+  readonly before: number;
+  readonly after: number;
 }
 
 /**
- * Tries both ends of every group one rung wider and one narrower, in order; then goes over the groups again, those first
- * whose ranges changed the error most, moves each end by itself and on while that helps, until nothing does or the trials
- * are used up. What helps is kept at once. Deterministic.
+ * The range of each group that disturbs the outputs least while everything else is in float: there the error is smooth in
+ * the range, where in a whole quantized network single rounding flips drown it. Groups that disturb most come first;
+ * both ends in turn go to the full range if that is better, and on from the better one while it helps.
  */
-export async function searchRanges(input: SearchInput): Promise<SearchResult> {
-  const { ladders, images } = input;
-  const positions = new Map(ladders.map(({ root, at }) => [root, at]));
-  let best: number[] = [];
-  for (let image = 0; image < images; image++) best.push(await input.error(positions, image));
-  const total = (errors: readonly number[]): number => errors.reduce((a, b) => a + b, 0);
-  const before = total(best) / images;
-  // Images of large errors first: they tell soonest that a choice is worse.
-  let order = best.map((_, i) => i).sort((a, b) => best[b]! - best[a]! || a - b);
-  let done = 0;
-
-  /** Relative change of the error, on the images seen before the choice was given up; kept when it is negative. */
-  const attempt = async (ladder: Ladder, to: Position): Promise<number | null> => {
-    const from = positions.get(ladder.root)!;
-    if (done >= input.trials || input.same(ladder, from, to)) return null;
-    positions.set(ladder.root, to);
-    const limit = total(best);
-    const errors = best.slice();
-    let [seen, was] = [0, 0];
-    for (const image of order) {
-      errors[image] = await input.error(positions, image);
-      seen += errors[image]!;
-      was += best[image]!;
-      if (!(seen < limit)) break;
-    }
-    done++;
-    input.onTrial?.(done);
-    if (seen < limit) {
-      best = errors;
-      order = order.sort((a, b) => best[b]! - best[a]! || a - b);
-    } else positions.set(ladder.root, from);
-    return was > 0 ? seen / was - 1 : 0;
+export async function searchAlone({ ladders, images, error, same, budget }: AloneInput): Promise<readonly Alone[]> {
+  /** Sum over the images, given up as soon as it exceeds `limit`; errors aren't negative. */
+  const measure = async (ladder: Ladder, at: Position, limit: number): Promise<number> => {
+    let sum = 0;
+    for (let image = 0; image < images && sum < limit; image++) sum += await error(ladder, at, image);
+    spend(budget);
+    return sum;
   };
-
-  const reaction = new Map<Ladder, number>();
+  const found: Alone[] = [];
   for (const ladder of ladders) {
-    let largest = 0;
-    for (const probe of PROBES) {
-      const change = await attempt(ladder, moved(ladder, positions.get(ladder.root)!, probe));
-      largest = Math.max(largest, Math.abs(change ?? 0));
-      if (change !== null && change < 0) break;
-    }
-    reaction.set(ladder, largest);
+    if (budget.left <= 0) break;
+    const before = await measure(ladder, ladder.at, Number.POSITIVE_INFINITY);
+    found.push({ ladder, at: ladder.at, before, after: before });
   }
-  for (let improved = true; improved && done < input.trials; ) {
-    improved = false;
-    for (const ladder of [...ladders].sort((a, b) => reaction.get(b)! - reaction.get(a)!)) {
-      for (const step of STEPS) {
+  const order = found.map((_, i) => i).sort((a, b) => found[b]!.before - found[a]!.before || a - b);
+  for (const i of order) {
+    const { ladder, before } = found[i]!;
+    let [at, best] = [ladder.at, before];
+    const tried = new Set([`${at.low} ${at.high}`]);
+    const attempt = async (side: Side, to: number): Promise<boolean> => {
+      const next = { ...at, [side]: to };
+      const key = `${next.low} ${next.high}`;
+      if (budget.left <= 0 || to < 0 || to >= ladder[side].length || tried.has(key) || same(ladder, at, next)) return false;
+      tried.add(key);
+      const sum = await measure(ladder, next, best);
+      if (!(sum < best)) return false;
+      [at, best] = [next, sum];
+      return true;
+    };
+    for (let improved = true; improved; ) {
+      const start = best;
+      for (const side of ['high', 'low'] as const) {
+        const full = await attempt(side, ladder[side].length - 1);
+        for (const by of full ? [-1] : [-1, 1]) while (await attempt(side, at[side] + by));
+      }
+      improved = best < start;
+    }
+    found[i] = { ladder, at, before, after: best };
+  }
+  return found;
+}
+
+export interface TogetherInput {
+  /** Most sensitive first. */
+  readonly ladders: readonly Ladder[];
+  readonly start: ReadonlyMap<string, Position>;
+  readonly images: number;
+  /** Error of one image with every group where `positions` says. */
+  error(positions: ReadonlyMap<string, Position>, image: number): Promise<number>;
+  readonly same: Same;
+  readonly budget: Budget;
+}
+
+/** Images after which a choice that is worse so far is given up. */
+const FIRST_LOOK = 8;
+
+/**
+ * Moves either end of some groups by a rung with the whole network quantized, and on while it helps. There a few images
+ * err by chance, so a move is kept only where the mean gain over the images exceeds its standard error.
+ */
+export async function searchTogether({
+  ladders,
+  start,
+  images,
+  error,
+  same,
+  budget,
+}: TogetherInput): Promise<ReadonlyMap<string, Position>> {
+  const positions = new Map(start);
+  if (budget.left <= 0 || images < 2) return positions;
+  let best: number[] = [];
+  for (let image = 0; image < images; image++) best.push(await error(positions, image));
+  spend(budget);
+  const attempt = async (ladder: Ladder, to: Position): Promise<boolean> => {
+    const from = positions.get(ladder.root)!;
+    if (budget.left <= 0 || same(ladder, from, to)) return false;
+    positions.set(ladder.root, to);
+    const errors: number[] = [];
+    let gain = 0;
+    while (errors.length < images && (errors.length < FIRST_LOOK || gain > 0)) {
+      errors.push(await error(positions, errors.length));
+      gain += best[errors.length - 1]! - errors.at(-1)!;
+    }
+    spend(budget);
+    const mean = gain / errors.length;
+    const variance = errors.reduce((sum, e, i) => sum + (best[i]! - e - mean) ** 2, 0) / (images - 1);
+    const kept = errors.length === images && mean > Math.sqrt(variance / images);
+    if (kept) best = errors;
+    else positions.set(ladder.root, from);
+    return kept;
+  };
+  for (const ladder of ladders) {
+    for (const side of ['high', 'low'] as const) {
+      for (const by of [-1, 1]) {
         for (;;) {
-          const change = await attempt(ladder, moved(ladder, positions.get(ladder.root)!, step));
-          if (change === null || change >= 0) break;
-          improved = true;
+          const at = positions.get(ladder.root)!;
+          const to = at[side] + by;
+          if (to < 0 || to >= ladder[side].length || !(await attempt(ladder, { ...at, [side]: to }))) break;
         }
       }
     }
   }
-  return { positions, before, after: total(best) / images, trials: done };
+  return positions;
 }

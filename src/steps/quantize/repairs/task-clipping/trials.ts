@@ -1,7 +1,7 @@
 /** One network in which scale and zero point of every activation are inputs, so that trying a range needs no new session. */
 import { fakeQuant, integerLimits, type QParams } from '../../../../numerics';
 import { type Model, type Node, node, serializeModel, tensor, toFloat32, type ValueInfo, valueInfo, withGraph } from '../../../../onnx';
-import type { Tensors } from '../../../../runtime';
+import type { RunTensor, Tensors } from '../../../../runtime';
 import { type OutputError, outputError } from '../../../output-error';
 import type { QuantPlan } from '../../plan-types';
 import { buildQdq } from '../../qdq';
@@ -93,49 +93,68 @@ export function adjustable(
   return { model: withGraph(qdq, { nodes, initializers, inputs: [...qdq.graph.inputs, ...added] }), inputs };
 }
 
-/** Runs the adjustable network on a few images. */
+/** Values rounded this much finer than planned are as good as not quantized. */
+const FINER = 2 ** -12;
+const UNBOUNDED = Math.fround(3e38);
+
+/** Runs the adjustable network on some images. */
 export interface Trials {
   readonly images: number;
-  /** Output error of one image under the given parameters, one entry per root. */
-  error(params: ReadonlyMap<string, QParams>, image: number): Promise<number>;
+  /** Error of the outputs against the same network without quantized activations, while one group alone is quantized. */
+  alone(root: string, params: QParams, image: number): Promise<number>;
+  /** Error of the outputs against the teacher with everything quantized; groups that aren't given are as planned. */
+  together(params: ReadonlyMap<string, QParams>, image: number): Promise<number>;
   release(): Promise<void>;
 }
 
-/** Opens the network, and asks the teacher about `count` images spread over `ctx.fit`. */
-export async function openTrials(
-  float: Model,
-  plan: QuantPlan,
-  roots: ReadonlySet<string>,
-  count: number,
-  ctx: Pick<RepairContext, 'engine' | 'cancel' | 'teacher' | 'spec' | 'fit'>,
-): Promise<Trials> {
-  const feeds: Tensors[] = [];
-  const errors: OutputError[] = [];
-  const images = Math.min(count, ctx.fit.count);
+type TrialContext = Pick<RepairContext, 'engine' | 'cancel' | 'teacher' | 'spec'>;
+
+/** What the teacher says of each image. */
+async function teacherErrors(feeds: readonly Tensors[], ctx: TrialContext): Promise<readonly OutputError[]> {
   const teacher = await ctx.engine.create(serializeModel(ctx.teacher));
   try {
-    for (let i = 0; i < images; i++) {
+    const errors: OutputError[] = [];
+    for (const feed of feeds) {
       ctx.cancel.throwIfAborted();
-      const feed = await ctx.fit.at(Math.floor((i * ctx.fit.count) / images));
-      feeds.push(feed);
       errors.push(outputError(ctx.spec, await teacher.run(feed)));
     }
+    return errors;
   } finally {
     await teacher.release();
   }
-  const { model, inputs } = adjustable(float, plan, roots);
+}
+
+/** Opens one session over every scale of the plan. */
+export async function openTrials(float: Model, plan: QuantPlan, feeds: readonly Tensors[], ctx: TrialContext): Promise<Trials> {
+  const planned = new Map([...plan.activations.values()].flatMap(({ value, params, sharesWith }) => (sharesWith ? [] : [[value, params]])));
+  const errors = await teacherErrors(feeds, ctx);
+  const { model, inputs } = adjustable(float, plan, new Set(planned.keys()));
   const session = await ctx.engine.create(serializeModel(model));
+  const scalar = (data: Float32Array): RunTensor => ({ dtype: 'float32', dims: [], data });
+  const given = (root: string, values: Record<keyof ParamInputs, Float32Array>): [string, RunTensor][] => {
+    const names = inputs.get(root)!;
+    return (['scale', 'low', 'high'] as const).map((key) => [names[key], scalar(values[key])]);
+  };
+  const quantized = (root: string, params: QParams) => given(root, paramTensors(params));
+  const floating = [...planned].flatMap(([root, { scale }]) =>
+    given(root, { scale: Float32Array.of(scale[0]! * FINER), low: Float32Array.of(-UNBOUNDED), high: Float32Array.of(UNBOUNDED) }),
+  );
+  const run = (image: number, params: readonly [string, RunTensor][]) => {
+    ctx.cancel.throwIfAborted();
+    return session.run({ ...feeds[image]!, ...Object.fromEntries(params) });
+  };
+  const references = new Map<number, OutputError>();
+  const reference = async (image: number): Promise<OutputError> => {
+    const known = references.get(image) ?? outputError(ctx.spec, await run(image, floating));
+    references.set(image, known);
+    return known;
+  };
   return {
-    images,
-    async error(params, image) {
-      ctx.cancel.throwIfAborted();
-      const given = Object.fromEntries(
-        [...inputs].flatMap(([root, names]) => {
-          const given = paramTensors(params.get(root)!);
-          return (['scale', 'low', 'high'] as const).map((key) => [names[key], { dtype: 'float32', dims: [], data: given[key] }] as const);
-        }),
-      );
-      return errors[image]!(await session.run({ ...feeds[image]!, ...given }));
+    images: feeds.length,
+    alone: async (root, params, image) => (await reference(image))(await run(image, [...floating, ...quantized(root, params)])),
+    together: async (params, image) => {
+      const all = [...planned].flatMap(([root, own]) => quantized(root, params.get(root) ?? own));
+      return errors[image]!(await run(image, all));
     },
     release: () => session.release(),
   };
