@@ -29,13 +29,7 @@ export { type PlanPart, partialPlan, planQuantization, replanConstants } from '.
 export type { ActivationQuant, ConstantQuant, QuantLayer, QuantPlan } from './plan-types';
 export { buildQdq } from './qdq';
 export { type RepairSource, repaired, wantsRepair } from './repairs/repaired';
-export {
-  checkSixteenBit,
-  type ParetoOptions,
-  paretoSixteenBit,
-  type SixteenBitCheck,
-  type SixteenBitFacts,
-} from './repairs/sixteen-bit';
+export { type ParetoOptions, paretoSixteenBit } from './repairs/sixteen-bit';
 export type { QuantState } from './repairs/types';
 export {
   neighbours,

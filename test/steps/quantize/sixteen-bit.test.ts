@@ -1,8 +1,8 @@
-/** Activations in 16 bits: how they are written, which go together, which are chosen, and what devices say. */
+/** Activations in 16 bits: how they are written, which go together and which are chosen. */
 import { describe, expect, it } from 'vitest';
 import { type Model, makeModel, node } from '../../../src/onnx';
 import type { RunTensor, Tensors } from '../../../src/runtime';
-import { buildQdq, checkSixteenBit, paretoSixteenBit, planQuantization, readOptions } from '../../../src/steps/quantize';
+import { buildQdq, paretoSixteenBit, planQuantization, readOptions } from '../../../src/steps/quantize';
 import { openJudge } from '../../../src/steps/quantize/repairs/judge';
 import { sixteenBit } from '../../../src/steps/quantize/repairs/sixteen-bit';
 import { chooseUnits, widePlan } from '../../../src/steps/quantize/repairs/sixteen-bit/pareto';
@@ -204,33 +204,5 @@ describe('which layers get 16 bits', () => {
     };
     await expect(sixteenBit.apply(state, { ...ctx, cancel })).rejects.toThrow('cancelled here');
     expect((await engine()).liveSessions).toBe(0);
-  });
-});
-
-describe('what a device says', () => {
-  const facts = { title: 'Toy', state: 'runs', reason: 'Because.', uniform: false } as const;
-
-  it('nothing of a plan in 8 bits, even where 16 are refused', async () => {
-    const { state } = await context();
-    expect(checkSixteenBit({ ...facts, state: 'unsupported' }, network, state.plan)).toEqual({ refusal: null, warnings: [] });
-  });
-
-  it('refuses with its reason, or warns of the CPU', async () => {
-    const { state, ctx } = await context();
-    const plan = widePlan(state, new Set(['b']), ctx);
-    const count = '1 activation in 16 bits (first "b")';
-    expect(checkSixteenBit({ ...facts, state: 'unsupported' }, network, plan).refusal).toBe(`Toy can't take ${count}. Because.`);
-    expect(checkSixteenBit({ ...facts, state: 'falls back' }, network, plan)).toEqual({
-      refusal: null,
-      warnings: [`Toy: ${count} fall back to the CPU. Because.`],
-    });
-    expect(checkSixteenBit(facts, network, plan)).toEqual({ refusal: null, warnings: [] });
-  });
-
-  it('refuses two widths around a shortcut where the width can’t change in it', async () => {
-    const { state, ctx } = await context();
-    const uniform = { ...facts, uniform: true };
-    expect(checkSixteenBit(uniform, network, widePlan(state, new Set(['d']), ctx)).refusal).toMatch(/"d" has 16 bits, "a" 8/);
-    expect(checkSixteenBit(uniform, network, widePlan(state, new Set(['a', 'c', 'd']), ctx)).refusal).toBeNull();
   });
 });

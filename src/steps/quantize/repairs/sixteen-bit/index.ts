@@ -3,7 +3,6 @@ import type { QuantState, Repair, RepairContext } from '../types';
 import { paretoSixteenBit, unitsOf, widePlan } from './pareto';
 import { depthwiseUnits } from './units';
 
-export { checkSixteenBit, type SixteenBitCheck, type SixteenBitFacts } from './check';
 export { type ParetoOptions, paretoSixteenBit } from './pareto';
 
 /** Names in a note before the rest is only counted. */
