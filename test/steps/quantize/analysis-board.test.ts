@@ -4,6 +4,8 @@ import { type Model, makeModel, node } from '../../../src/onnx';
 import type { RunTensor } from '../../../src/runtime';
 import { buildQdq, partialPlan, planQuantization, type QuantPlan, quantizableModel, readOptions } from '../../../src/steps/quantize';
 import { openBoard } from '../../../src/steps/quantize/analysis/board';
+import { findStarts } from '../../../src/steps/quantize/analysis/starts';
+import { tinyYolox } from '../../fixtures/tiny-yolox';
 import { createRandom, engine, f32, feed, normals, rangesOf, run, value } from './helpers';
 
 /** Conv–SiLU, a residual Add with ReLU, a pool and a Concat; the Concat's output is a graph output. */
@@ -62,6 +64,44 @@ describe('switchboard', () => {
       const on = await board.run(feeds, { float, plan: plans[0]! }, ['r']);
       // 8-bit values: few distinct ones, of many.
       expect(new Set(on.r!.data as Float32Array).size).toBeLessThan(new Set(off.r!.data as Float32Array).size);
+    } finally {
+      await board.release();
+    }
+  });
+
+  it('gives the same from a start half way on', async () => {
+    const float = quantizableModel(tinyYolox({ height: 64, width: 64 }));
+    const input = float.graph.inputs[0]!;
+    const dims = input.shape as number[];
+    const feeds = {
+      [input.name]: feed(
+        dims,
+        normals(
+          createRandom(4),
+          dims.reduce((a, b) => a * b, 1),
+          60,
+        ),
+      ),
+    };
+    const plan = planQuantization(float, await rangesOf(float, [feeds]), readOptions({ calibrator: 'minmax' }), null);
+    expect(findStarts(float).length).toBeGreaterThan(2);
+    const values = plan.layers.map(({ output }) => output);
+    const board = await openBoard(float, [plan], values, await engine(), { starts: true });
+    try {
+      const { carried, outputs } = await board.carry(feeds);
+      const reference = await run(float, feeds);
+      for (const [name, { data }] of Object.entries(reference)) expect(outputs[name]!.data).toEqual(data);
+      let moved = 0;
+      for (const layer of plan.layers) {
+        const part = partialPlan(plan, { activation: (v) => v === layer.output, constant: ({ node: n }) => n === layer.node });
+        const state = { float, plan: part };
+        const whole = await board.run(feeds, state, [layer.output]);
+        const late = await board.run(feeds, state, [layer.output], carried);
+        for (const name of Object.keys(whole)) expect(late[name]!.data).toEqual(whole[name]!.data);
+        if (Object.keys(reference).some((name) => String(whole[name]!.data) !== String(reference[name]!.data))) moved++;
+      }
+      // A saturated score may hide a layer.
+      expect(moved).toBeGreaterThan(0.9 * plan.layers.length);
     } finally {
       await board.release();
     }

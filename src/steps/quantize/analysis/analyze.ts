@@ -14,7 +14,7 @@ import { planQuantization } from '../plan';
 import type { QuantPlan } from '../plan-types';
 import { buildQdq } from '../qdq';
 import type { QuantState } from '../repairs/types';
-import { type Board, openBoard } from './board';
+import { type Board, type Carried, openBoard } from './board';
 import { channelPowers, NO_POWER, type Power, powerOf, sqnrOf } from './distance';
 import { analysisError } from './judged';
 import { type AnalysisState, checkBudget, Measurements, newAnalysisState } from './measurements';
@@ -76,6 +76,13 @@ interface Question {
   readonly db: number;
 }
 
+/** What the float network gives for one image. */
+interface Reference {
+  readonly outputs: Record<string, RunTensor>;
+  readonly carried: Carried;
+  readonly error: OutputError;
+}
+
 /** A finding with the plan to compare with, where a plan shows its gain. */
 interface Case {
   readonly row: Row;
@@ -91,7 +98,7 @@ class Analysis {
   readonly scene: Scene;
   readonly rows: Rows;
   readonly cases: Case[] = [];
-  readonly #references: { outputs: Record<string, RunTensor>; error: OutputError }[] = [];
+  readonly #references: Reference[] = [];
   board!: Board;
 
   constructor(
@@ -128,20 +135,24 @@ class Analysis {
   async open(): Promise<void> {
     const plans = [this.base.plan, ...new Set(this.cases.flatMap(({ other }) => other ?? []))];
     const taps = this.rows.rows.flatMap(({ value, rawValue }) => [value, rawValue]);
-    this.board = await openBoard(this.base.float, plans, [...new Set(taps)], this.ctx.engine, this.input.float);
+    this.board = await openBoard(this.base.float, plans, [...new Set(taps)], this.ctx.engine, {
+      exact: this.input.float,
+      starts: true,
+    });
   }
 
-  async reference(image: number): Promise<{ outputs: Record<string, RunTensor>; error: OutputError }> {
+  async reference(image: number): Promise<Reference> {
     const known = this.#references[image];
     if (known) return known;
-    const outputs = floats(await this.board.run(this.input.feeds[image]!, this.exact));
-    return (this.#references[image] = { outputs, error: analysisError(this.input.spec, outputs) });
+    const { outputs: all, carried } = await this.board.carry(this.input.feeds[image]!);
+    const outputs = floats(all);
+    return (this.#references[image] = { outputs, carried, error: analysisError(this.input.spec, outputs) });
   }
 
   /** Output error of any state on one image. */
   async errorOf(image: number, state: QuantState): Promise<number> {
-    const { error } = await this.reference(image);
-    return error(floats(await this.board.run(this.input.feeds[image]!, state)));
+    const { error, carried } = await this.reference(image);
+    return error(floats(await this.board.run(this.input.feeds[image]!, state, [], carried)));
   }
 
   with(plan: QuantPlan): QuantState {
@@ -237,9 +248,9 @@ class Analysis {
 
   /** Output error, power of the value, and what happened to the layer's own output, with only its weights quantized. */
   async #weights(image: number, row: Row, exact: Record<string, RunTensor>): Promise<readonly number[]> {
-    const { error } = await this.reference(image);
+    const { error, carried } = await this.reference(image);
     const state = this.with(this.rows.weightPart(this.base.plan, row));
-    const other = await this.board.run(this.input.feeds[image]!, state, [row.value, row.rawValue]);
+    const other = await this.board.run(this.input.feeds[image]!, state, [row.value, row.rawValue], carried);
     const raw = [exact[row.rawValue]!, other[row.rawValue]!] as const;
     const outputs = Object.fromEntries(this.input.float.graph.outputs.map(({ name }) => [name, other[name]!]));
     const power = powerOf(exact[row.value]!, other[row.value]!);

@@ -93,7 +93,7 @@ export async function tellStory({ float, spec, options, end, image, feeds, place
   const rows = findRows(end.float, end.plan, options, spec);
   const count = rows.rows.length;
   if (count === 0) throw new StudioError('unsupported', 'No layer of this network is quantized, so there is nothing to tell.');
-  const board = await openBoard(end.float, [end.plan], [], ctx.engine, float);
+  const board = await openBoard(end.float, [end.plan], [], ctx.engine, { exact: float });
   try {
     const exact = await board.run(feeds, { float, plan: { ...end.plan, ...NOTHING } });
     const error = outputError(spec, finite(exact));
