@@ -76,10 +76,12 @@ function prepare(model: Model, { loss, trainable, extraOutputs = [] }: TrainingG
   return foldConstants(withGraph(cut, { inputs: cut.graph.inputs.filter(({ name }) => read.has(name)) }));
 }
 
+const UNKNOWN_OPERATOR = 'the studio does not know this operator';
+
 /** The way back of a node; FakeQuant is handled apart. */
 function gradientOf(n: Node): Gradient {
   const op = opType(n);
-  if (op === null) return { missing: 'the studio does not know this operator' };
+  if (op === null) return { missing: UNKNOWN_OPERATOR };
   if (op === 'Cast' && attrInt(n, 'to', 0) !== 1) return { flat: true };
   return GRADIENTS[op];
 }
@@ -138,8 +140,11 @@ class Backward {
   dims(value: string): Dims {
     const info = this.#shapes.get(value);
     const shape = info?.shape;
-    if (!shape?.every((d) => typeof d === 'number'))
+    if (!shape?.every((d) => typeof d === 'number')) {
+      const strange = this.model.graph.nodes.find((n) => opType(n) === null && !isFakeQuant(n));
+      if (strange) throw noRule(strange, UNKNOWN_OPERATOR);
       throw new StudioError('bad-model', `The shape of "${value}" isn't known.`, 'Give the inputs fixed sizes.');
+    }
     if (this.#depends.has(value) && info?.dtype !== 'float32')
       throw new StudioError(
         'unsupported',
@@ -165,6 +170,10 @@ class Backward {
   }
 
   #context(n: Node, gradients: readonly (string | null)[]): GradientContext {
+    const constant = (i: number) => {
+      const t = this.model.graph.initializers.get(n.inputs[i] ?? '');
+      return t ? toNumbers(t) : null;
+    };
     return {
       node: n,
       e: this.e,
@@ -175,9 +184,11 @@ class Backward {
       dims: (i) => this.dims(n.inputs[i]!),
       outDims: (i) => this.dims(n.outputs[i]!),
       wants: (i) => this.#depends.has(n.inputs[i] ?? ''),
-      constant: (i) => {
-        const t = this.model.graph.initializers.get(n.inputs[i] ?? '');
-        return t ? toNumbers(t) : null;
+      constant,
+      fixed: (i) => {
+        const values = constant(i);
+        if (values) return values;
+        throw noRule(n, `its input "${n.inputs[i]}" is computed while the network runs`);
       },
       has: (i) => (n.inputs[i] ?? '') !== '',
     };
@@ -203,6 +214,7 @@ class Backward {
         const wants = (i: number) => this.#depends.has(n.inputs[i] ?? '');
         return { inputs: n.inputs, found: fakeQuantGradient(this.e, lowered, gradients[0]!, dims, wants) };
       }
+      if (n.op !== 'Split' && gradients.some((g, i) => i > 0 && g !== null)) throw noRule(n, 'a value besides its first is read');
       const { node, rule } = this.#rule(n);
       return { inputs: node.inputs, found: rule(this.#context(node, gradients)) };
     };
@@ -223,8 +235,9 @@ class Backward {
  * @throws StudioError 'unsupported' naming a layer without a gradient rule between a trainable and the loss
  */
 export function buildTrainingGraph(model: Model, options: TrainingGraphOptions): TrainingGraph {
-  const { loss, trainable } = options;
-  const prepared = prepare(model, options);
+  const { loss } = options;
+  const trainable = [...new Set(options.trainable)];
+  const prepared = prepare(model, { ...options, trainable });
   const shapes = inferShapes(asIdentity(prepared));
   const changing = new Set(trainable);
   for (const n of prepared.graph.nodes) if (n.inputs.some((x) => changing.has(x))) for (const y of n.outputs) changing.add(y);

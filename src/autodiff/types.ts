@@ -21,6 +21,8 @@ export interface GradientContext {
   wants(input: number): boolean;
   /** Values of a constant input; null where it is absent or not constant. */
   constant(input: number): readonly number[] | null;
+  /** Values of an input that the rule must know; throws StudioError 'unsupported' where it isn't constant. */
+  fixed(input: number): readonly number[];
   /** True where an optional input is given. */
   has(input: number): boolean;
 }

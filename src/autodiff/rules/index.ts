@@ -103,7 +103,7 @@ export const GRADIENTS = {
   Resize: by(sample.resize),
   Upsample: by(sample.resize),
   /** Written as slices joined by Max before the way back begins. */
-  MaxPool: missing('only the two-dimensional float32 form without indices has a rule'),
+  MaxPool: missing('the form that gives indices too has no rule'),
   AveragePool: by(sample.averagePool),
   GlobalAveragePool: by(sample.globalAveragePool),
   GlobalMaxPool: by(sample.globalMaxPool),

@@ -52,7 +52,8 @@ interface Range {
 /** Starts and steps of a Slice, clamped as ONNX says; ends follow from the output's shape. */
 function ranges(c: GradientContext): Range[] {
   const dims = c.dims(0);
-  const [starts, axes, steps] = [c.constant(1)!, c.constant(3), c.constant(4)];
+  const optional = (i: number) => (c.has(i) ? c.fixed(i) : null);
+  const [starts, axes, steps] = [c.fixed(1), optional(3), optional(4)];
   return starts.map((raw, i) => {
     const axis = positive(axes?.[i] ?? i, dims.length);
     const size = dims[axis]!;
@@ -108,7 +109,7 @@ export const gather: GradientRule = (c) => {
   const { e } = c;
   const dims = c.dims(0);
   const axis = positive(attrInt(c.node, 'axis', 0), dims.length);
-  const indices = c.constant(1)!.map((i) => positive(i, dims[axis]!));
+  const indices = c.fixed(1).map((i) => positive(i, dims[axis]!));
   const flat = [...dims.slice(0, axis), indices.length, ...dims.slice(axis + 1)];
   const readers: number[][] = Array.from({ length: dims[axis]! }, () => []);
   for (const [at, from] of indices.entries()) readers[from]!.push(at);
@@ -135,8 +136,8 @@ export const tile: GradientRule = (c) => {
 /** Pads of every axis: begins, then ends. */
 function padsOf(c: GradientContext): number[] {
   const rank = c.dims(0).length;
-  const given = c.constant(1)!;
-  const axes = c.constant(3);
+  const given = c.fixed(1);
+  const axes = c.has(3) ? c.fixed(3) : null;
   if (!axes) return [...given];
   const pads = new Array<number>(2 * rank).fill(0);
   axes.forEach((raw, i) => {

@@ -7,7 +7,7 @@ import { positive } from './moves';
 /** Axes of a reduction: attribute or input; none = all, unless noop_with_empty_axes. */
 function axesOf(c: GradientContext): readonly number[] {
   const rank = c.dims(0).length;
-  const given = attrInts(c.node, 'axes') ?? c.constant(1) ?? [];
+  const given = attrInts(c.node, 'axes') ?? (c.has(1) ? c.fixed(1) : []);
   if (given.length > 0) return given.map((axis) => positive(axis, rank)).sort((a, b) => a - b);
   return attrInt(c.node, 'noop_with_empty_axes', 0) === 1 ? [] : c.dims(0).map((_, i) => i);
 }
