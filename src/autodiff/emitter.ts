@@ -143,10 +143,7 @@ export class Emitter {
     return this.expand(this.scalar(0), dims);
   }
 
-  /**
-   * The gradient of a value of shape `to` that was broadcast to `from`: summed over the repeated axes. `g` may itself be
-   * smaller than `from` where it is the same along those axes no longer: it must have the shape `from`.
-   */
+  /** The gradient of a value of shape `to` that was broadcast: `g`, of shape `from`, summed over the repeated axes. */
   reduceTo(g: string, from: Dims, to: Dims): string {
     if (from.join() === to.join()) return g;
     const lead = from.length - to.length;
