@@ -76,24 +76,46 @@ function resample(plane: Float32Array, width: number, x: Axis, y: Axis, pad: num
   return out;
 }
 
-/** Changes colours in place: saturation about the luma (or the value itself with one channel), brightness, gains. */
-function recolour(planes: readonly Float32Array[], p: Preprocess, a: Augmentation, random: Random): void {
-  const saturation = within(random, a.saturation);
-  const brightness = within(random, a.brightness);
-  const gains = planes.map(() => brightness * within(random, a.gain));
+interface Colour {
+  readonly saturation: number;
+  /** Of each channel, brightness included. */
+  readonly gains: readonly number[];
+}
+
+/** Writes whole pixels of 0…255, prepared again by (v − mean) / std. */
+type Write = (c: number, i: number, value: number) => void;
+
+/** Saturation about the luma (none with one channel), then gains. */
+function recolour(planes: readonly Float32Array[], p: Preprocess, { saturation, gains }: Colour, write: Write): void {
   if (planes.length < 3) {
-    for (const [c, plane] of planes.entries()) for (let i = 0; i < plane.length; i++) plane[i] = plane[i]! * gains[c]!;
+    planes.forEach((plane, c) => {
+      for (let i = 0; i < plane.length; i++) write(c, i, plane[i]! * gains[c]!);
+    });
     return;
   }
   const [first, green, last] = planes as [Float32Array, Float32Array, Float32Array];
-  const [r, b] = p.channels === 'rgb' ? [first, last] : [last, first];
   const [gainFirst, gainGreen, gainLast] = gains as [number, number, number];
+  const [ofFirst, ofLast] = p.channels === 'rgb' ? [0.299, 0.114] : [0.114, 0.299];
   for (let i = 0; i < green.length; i++) {
-    const luma = (0.299 * r[i]! + 0.587 * green[i]! + 0.114 * b[i]!) * (1 - saturation);
-    first[i] = (luma + saturation * first[i]!) * gainFirst;
-    green[i] = (luma + saturation * green[i]!) * gainGreen;
-    last[i] = (luma + saturation * last[i]!) * gainLast;
+    const luma = (ofFirst * first[i]! + 0.587 * green[i]! + ofLast * last[i]!) * (1 - saturation);
+    write(0, i, (luma + saturation * first[i]!) * gainFirst);
+    write(1, i, (luma + saturation * green[i]!) * gainGreen);
+    write(2, i, (luma + saturation * last[i]!) * gainLast);
   }
+}
+
+/** 8-bit pixels, channel by channel; views of the input where it holds just that. */
+function pixelPlanes(input: Float32Array | Uint8Array, p: Preprocess): Float32Array[] {
+  const area = p.width * p.height;
+  const channels = channelCount(p);
+  const [channelStep, step] = p.layout === 'nchw' ? [area, 1] : [1, channels];
+  return Array.from({ length: channels }, (_, c) => {
+    const [mean, std] = p.dtype === 'float32' ? [p.mean[c]!, p.std[c]!] : [0, 1];
+    if (input instanceof Float32Array && step === 1 && mean === 0 && std === 1) return input.subarray(c * area, (c + 1) * area);
+    const plane = new Float32Array(area);
+    for (let i = 0, from = c * channelStep; i < area; i++, from += step) plane[i] = input[from]! * std + mean;
+    return plane;
+  });
 }
 
 /**
@@ -109,33 +131,29 @@ export function augment(
 ): Float32Array | Uint8Array {
   const { width, height } = p;
   const area = width * height;
-  const channels = channelCount(p);
-  const float = p.dtype === 'float32';
-  const [channelStep, step] = p.layout === 'nchw' ? [area, 1] : [1, channels];
-  let planes: Float32Array[] = Array.from({ length: channels }, (_, c) => {
-    const plane = new Float32Array(area);
-    const [mean, std] = float ? [p.mean[c]!, p.std[c]!] : [0, 1];
-    for (let i = 0, from = c * channelStep; i < area; i++, from += step) plane[i] = input[from]! * std + mean;
-    return plane;
-  });
+  let planes = pixelPlanes(input, p);
   // Every chance is drawn whatever the others say, so that changing one option doesn't reshuffle the rest.
   const flip = random.next() < a.flip;
   const move = random.next() < a.move;
   const scale = within(random, a.scale);
   const [shiftX, shiftY] = [random.next(), random.next()];
-  const colour = random.next() < a.colour;
+  const recoloured = random.next() < a.colour;
+  const saturation = within(random, a.saturation);
+  const brightness = within(random, a.brightness);
+  const gains = planes.map(() => brightness * within(random, a.gain));
   if (flip || move) {
     const factor = move ? scale : 1;
     const x = axis(width, factor, move ? shiftX * width * (1 - factor) : 0, flip);
     const y = axis(height, factor, move ? shiftY * height * (1 - factor) : 0, false);
     planes = planes.map((plane) => resample(plane, width, x, y, p.pad));
   }
-  if (colour) recolour(planes, p, a, random);
+  const float = p.dtype === 'float32';
   const out = float ? new Float32Array(input.length) : new Uint8Array(input.length);
-  for (const [c, plane] of planes.entries()) {
-    const [mean, std] = float ? [p.mean[c]!, p.std[c]!] : [0, 1];
-    for (let i = 0, to = c * channelStep; i < area; i++, to += step)
-      out[to] = (Math.min(255, Math.max(0, Math.floor(plane[i]! + 0.5))) - mean) / std;
-  }
+  const [channelStep, step] = p.layout === 'nchw' ? [area, 1] : [1, planes.length];
+  const { mean, std } = float ? p : { mean: [0, 0, 0] as const, std: [1, 1, 1] as const };
+  recolour(planes, p, recoloured ? { saturation, gains } : { saturation: 1, gains: gains.map(() => 1) }, (c, i, value) => {
+    const pixel = value > 255 ? 255 : value < 0 ? 0 : (value + 0.5) | 0;
+    out[c * channelStep + i * step] = (pixel - mean[c]!) / std[c]!;
+  });
   return out;
 }
