@@ -24,7 +24,7 @@ interface Prepared {
   readonly key: string;
 }
 
-/** Open, prune and calibrate as `runRecipe` does, out of the same cache. */
+/** Open, prune, prepare and calibrate as `runRecipe` does, out of the same cache. */
 async function prepare(recipe: Recipe, input: RunInput, env: RunEnvironment): Promise<Prepared> {
   const run = new Run(recipe, input, env);
   const { choosePreprocess, openModel } = await import('../steps/open');
@@ -38,7 +38,8 @@ async function prepare(recipe: Recipe, input: RunInput, env: RunEnvironment): Pr
     const measured = importance === 'activation' && method !== 'unstructured';
     artifact = await run.prune(original, measured ? await run.calibrate(original) : null);
   }
-  const ranges = await run.calibrate(artifact);
+  const { artifact: ready, ranges } = await run.ready(artifact);
+  artifact = ready;
   const inputs = [artifact.hash, JSON.stringify(artifact.spec?.preprocess ?? null), imagesKey(input.calibration), engineKey(env)];
   const options = { calibrate: run.options('calibrate'), quantize: run.options('quantize'), seed: recipe.seed };
   const key = await stepHash(STEP_META.quantize, ['analysis', ...inputs], options);

@@ -16,6 +16,7 @@ import type {
   StepId,
 } from '../steps';
 import { stepHash } from '../steps';
+import type { Prepared } from '../steps/quantize';
 import { agreement } from './agreement';
 import { stepOf } from './recipe';
 import { STEP_META } from './table';
@@ -87,6 +88,12 @@ export class Run {
       const key = await stepHash(STEP_META.calibrate, inputs, this.options('calibrate'));
       return cached(this.env.cache, key, () => calibrate(artifact, calibration, this.options('calibrate'), this.ctx));
     });
+  }
+
+  /** The float network as the quantize step's options want it, calibrated. */
+  async ready(artifact: ModelArtifact): Promise<Prepared> {
+    const { prepareFloat, readOptions } = await import('../steps/quantize');
+    return prepareFloat(artifact, readOptions(this.options('quantize')), (network) => this.calibrate(network));
   }
 
   prune(artifact: ModelArtifact, ranges: RangesArtifact | null): Promise<ModelArtifact> {
@@ -181,7 +188,8 @@ export async function runRecipe(recipe: Recipe, input: RunInput, env: RunEnviron
   const quant = run.enabled('quantize') ? await quantized(run, compressed, original, baseline) : null;
 
   const layerError: Record<string, number> = {};
-  if (quant) Object.assign(layerError, await measureLayers(run, compressed, quant.artifact));
+  if (quant) Object.assign(layerError, await measureLayers(run, quant.float, quant.artifact));
+  const exported = quant?.float ?? compressed;
 
   const finished: Recipe = {
     ...recipe,
@@ -195,10 +203,10 @@ export async function runRecipe(recipe: Recipe, input: RunInput, env: RunEnviron
   };
   const models = {
     original: serialized(original.model),
-    compressed: serialized(compressed.model),
+    compressed: serialized(exported.model),
     quantized: quant ? serialized(quant.artifact.model) : null,
   };
-  const files = await bundle(run, finished, compressed, quant?.artifact ?? null, models);
+  const files = await bundle(run, finished, exported, quant?.artifact ?? null, models);
   run.notes.push(...input.calibration.notes, ...(input.evaluation?.notes ?? []));
   return {
     recipe: finished,
@@ -227,18 +235,19 @@ async function quantized(run: Run, compressed: ModelArtifact, original: ModelArt
   const { checkQuantization, deviceById } = await import('../steps/export');
   const device = run.enabled('export') ? deviceById(run.recipe.device) : null;
   if (device) refuseSixteenBit(device, run.options('quantize'));
-  const ranges = await run.calibrate(compressed);
+  const { artifact: float, ranges, notes } = await run.ready(compressed);
+  run.notes.push(...notes);
   run.env.event?.({ type: 'ranges', ranges });
   // Compilers round weights by scales of their own: where nobody says how many a layer has, both answers are shown.
   const silent = baseline !== null && device?.scheme.weightGranularity.value === null;
-  const artifact = await run.quantize(compressed, ranges, silent);
+  const artifact = await run.quantize(float, ranges, silent);
   const target: Target = { ...artifact, environment: 'INT8, simulated' };
   const evaluated = baseline ? await run.evaluate(target, baseline, original.model) : null;
   const suffix = compressed === original ? 'INT8' : 'pruned, INT8';
   const row = await run.addRow('int8', target, evaluated, `${original.name}, ${suffix}`);
   if (device)
     run.notes.push(
-      ...deviceNotes(device.title, checkQuantization(compressed.model, device, { plan: artifact.plan, options: run.options('quantize') })),
+      ...deviceNotes(device.title, checkQuantization(float.model, device, { plan: artifact.plan, options: run.options('quantize') })),
     );
   if (baseline && artifact.reading) {
     const { weights, model, hash } = artifact.reading;
@@ -252,7 +261,7 @@ async function quantized(run: Run, compressed: ModelArtifact, original: ModelArt
     );
     run.notes.push(readingNote(device!.title, row, otherRow, each));
   }
-  return { artifact, ranges };
+  return { artifact, ranges, float };
 }
 
 /** @throws StudioError 'unsupported' when the device takes no single layers in 16 bits and the recipe asks for some */
@@ -291,7 +300,13 @@ function readingNote(device: string, row: ResultRow, other: ResultRow, each: str
 
 async function measureLayers(run: Run, float: ModelArtifact, quant: QuantArtifact): Promise<Readonly<Record<string, number>>> {
   const { layerSqnr } = await import('../steps/quantize');
-  return run.step('quantize', () => layerSqnr(float, quant, run.input.calibration, run.ctx));
+  const errors = await run.step('quantize', () => layerSqnr(float, quant, run.input.calibration, run.ctx));
+  // A layer that was cut is as good as its worst part.
+  for (const [node, dB] of Object.entries(errors)) {
+    const whole = node.replace(/_part\d+$/, '');
+    if (whole !== node) errors[whole] = Math.min(errors[whole] ?? dB, dB);
+  }
+  return errors;
 }
 
 async function bundle(

@@ -11,7 +11,7 @@ import {
   type StepContext,
   stepHash,
 } from '../steps';
-import type { SearchResult, SearchSets, SearchState, SearchTrial } from '../steps/quantize';
+import type { Prepared, SearchResult, SearchSets, SearchState, SearchTrial } from '../steps/quantize';
 import { stepOf } from './recipe';
 import { engineKey, imagesKey } from './run';
 import { STEP_META } from './table';
@@ -72,12 +72,14 @@ interface Reference {
 /** Measures recipes of one network on fixed images. */
 class Bench {
   readonly #references = new Map<number, Promise<Reference>>();
+  /** The float network prepared as some recipe wants it, calibrated. */
+  readonly #prepared = new Map<string, Promise<Prepared>>();
 
   constructor(
     readonly recipe: Recipe,
     readonly original: ModelArtifact,
     readonly artifact: ModelArtifact,
-    readonly ranges: RangesArtifact,
+    readonly calibrate: (artifact: ModelArtifact) => Promise<RangesArtifact>,
     readonly sets: SearchSets,
     readonly ctx: StepContext,
   ) {}
@@ -107,13 +109,26 @@ class Bench {
     return { metrics: artifact.metrics, detections };
   }
 
+  async #prepare(options: OptionValues): Promise<Prepared> {
+    const { prepareFloat, readOptions } = await import('../steps/quantize');
+    const settings = readOptions(options);
+    const key = `${settings.equalize}|${settings.splitLayers}`;
+    const known = this.#prepared.get(key);
+    if (known) return known;
+    const made = prepareFloat(this.artifact, settings, this.calibrate);
+    this.#prepared.set(key, made);
+    made.catch(() => this.#prepared.delete(key));
+    return made;
+  }
+
   /** @throws StudioError 'cancelled', or whatever keeps this recipe from being carried out */
   async score(options: OptionValues, rung: 0 | 1): Promise<number> {
     const { quantize } = await import('../steps/quantize');
     const reference = await this.reference(rung);
     const few = this.sets.repairImages[rung];
     const used = few === null ? options : { ...options, repairImages: Math.min(few, Number(options.repairImages)) };
-    const quant = await quantize(this.artifact, this.ranges, used, this.ctx, { ...this.ctx, images: this.sets.fit });
+    const { artifact, ranges } = await this.#prepare(options);
+    const quant = await quantize(artifact, ranges, used, this.ctx, { ...this.ctx, images: this.sets.fit });
     const { metrics } = await this.#evaluate({ ...quant, environment: 'INT8, simulated' }, rung, reference);
     if (metrics.kind === 'sqnr') return metrics.sqnr!;
     const full = metrics.kind === 'agreement' ? 100 : reference.metrics.mAP;
@@ -139,7 +154,7 @@ async function pruned(recipe: Recipe, artifact: ModelArtifact, sets: SearchSets,
 /**
  * Tries recipes that differ from `recipe` in the options of its quantize step: a few sensible ones, then neighbours of the
  * best. What belongs to the device (granularity, integer types, shared scales, whether 16 bits are allowed) stays. A quarter
- * of the calibration images is held back to score on, unless `input.evaluation` is given. One calibration serves all.
+ * of the calibration images is held back to score on, unless `input.evaluation` is given. Equal networks are calibrated once.
  *
  * Deterministic in the number of trials. With `env.cache` the trials are kept: the same search goes on where it ended.
  * @throws StudioError 'bad-data' for fewer than 4 images, 'cancelled' once `env.cancel` says so, and what opening,
@@ -162,7 +177,16 @@ export async function searchRecipe(recipe: Recipe, input: RunInput, env: RunEnvi
   const opened = await openModel(input.name, input.model, input.external);
   const { artifact: original } = await choosePreprocess(opened, input.calibration, recipe.preprocess, ctx);
   const artifact = await pruned(recipe, original, sets, ctx);
-  const ranges = await calibrate(artifact, sets.fit, stepOf(recipe, 'calibrate').options, ctx);
+  const calibrated = new Map<string, Promise<RangesArtifact>>();
+  // Networks that differ in nothing but their quantization are calibrated once; opening and calibrating always finish.
+  const ranges = (network: ModelArtifact): Promise<RangesArtifact> => {
+    const known = calibrated.get(network.hash);
+    if (known) return known;
+    const made = calibrate(network, sets.fit, stepOf(recipe, 'calibrate').options, ctx);
+    calibrated.set(network.hash, made);
+    return made;
+  };
+  await ranges(artifact);
   const bench = new Bench(recipe, original, artifact, ranges, sets, { ...ctx, cancel });
   const base = resolveOptions(STEP_META.quantize, stepOf(recipe, 'quantize').options);
 

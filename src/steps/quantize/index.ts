@@ -1,7 +1,7 @@
 /** Quantize: a float network and its calibrated ranges → an ordinary QDQ network in 8 bits. May import the rooms below steps. */
 
 import { StudioError } from '../../numerics';
-import { foldConstants, hashModel, type Model, serializeModel, upgradeOpset } from '../../onnx';
+import { foldConstants, type Graph, hashModel, type Model, type Node, serializeModel, subgraphs, upgradeOpset } from '../../onnx';
 import type { OptionValues } from '../common';
 import type { ModelArtifact, QuantArtifact, RangesArtifact, StepContext } from '../types';
 import { foldAffine } from './fold-affine';
@@ -27,6 +27,7 @@ export { compareLayers, type LayerErrorInput, layerSqnr, sqnrDb } from './error'
 export { type QuantizeOptions, quantizeMeta, readOptions } from './meta';
 export { type PlanPart, partialPlan, planQuantization, replanConstants } from './plan';
 export type { ActivationQuant, ConstantQuant, QuantLayer, QuantPlan } from './plan-types';
+export { type Prepared, prepareFloat } from './prepare';
 export { buildQdq } from './qdq';
 export { type RepairSource, repaired, wantsRepair } from './repairs/repaired';
 export { type ParetoOptions, paretoSixteenBit } from './repairs/sixteen-bit';
@@ -42,13 +43,19 @@ export {
   searchSets,
   starts,
 } from './search';
+export { type Split, splitChannels } from './split-channels';
 
 /** QuantizeLinear per axis exists from this opset on. */
 const OPSET = 13;
 
+/** Nodes of a graph and of the graphs inside them. */
+function allNodes(graph: Graph): readonly Node[] {
+  return graph.nodes.flatMap((node) => [node, ...subgraphs(node).flatMap(allNodes)]);
+}
+
 /** @throws StudioError 'unsupported' for a network that another tool has quantized already, or that isn't float32 */
 export function refuse({ name, model }: ModelArtifact): void {
-  const quantized = model.graph.nodes.filter((node) => isQuantizedOp(node.op));
+  const quantized = allNodes(model.graph).filter((node) => isQuantizedOp(node.op));
   if (quantized.length > 0)
     throw new StudioError(
       'unsupported',

@@ -15,6 +15,7 @@ export interface QuantizeOptions {
   readonly tail: 'float' | 'all';
   readonly fixedRanges: boolean;
   readonly equalize: boolean;
+  readonly splitLayers: number;
   readonly weightRange: 'absmax' | 'mse';
   readonly clipping: 'calibrator' | 'task';
   readonly clipTrials: number;
@@ -111,6 +112,16 @@ export const quantizeMeta: StepMeta = {
       type: 'boolean',
       default: false,
       help: 'Even out channel ranges between layers before calibration, where the activation in between lets it be exact (ReLU family).',
+    },
+    {
+      key: 'splitLayers',
+      type: 'number',
+      default: 0,
+      min: 0,
+      max: 1000,
+      step: 1,
+      unit: 'layers',
+      help: 'Layers before depthwise convolutions that may be cut into parts of channels with like ranges, each with its own scale; the float network computes the same. 0: none.',
     },
     {
       key: 'weightRange',

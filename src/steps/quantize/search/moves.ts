@@ -5,6 +5,7 @@ import type { OptionValues } from '../../common';
 type Moves = Readonly<Record<string, readonly (string | number | boolean)[]>>;
 
 const MOVES: Moves = {
+  splitLayers: [0, 1, 4, 16],
   reconstruct: ['off', 'least-squares'],
   learnSteps: [0, 300, 900, 2400],
   clipping: ['calibrator', 'task'],
@@ -24,7 +25,9 @@ const STARTS: readonly OptionValues[] = [
   { calibrator: 'percentile' },
   { calibrator: 'mse' },
   { calibrator: 'entropy' },
+  { calibrator: 'percentile', splitLayers: 4 },
   { calibrator: 'percentile', reconstruct: 'least-squares' },
+  { calibrator: 'percentile', splitLayers: 4, reconstruct: 'least-squares' },
   { calibrator: 'mse', reconstruct: 'least-squares' },
   { calibrator: 'percentile', clipping: 'task' },
   { calibrator: 'percentile', learnSteps: 300 },
@@ -33,6 +36,7 @@ const STARTS: readonly OptionValues[] = [
 
 /** Every repair off, as the sensible recipes build on it; 16 bits stay as the recipe has them. */
 const PLAIN: OptionValues = {
+  splitLayers: 0,
   reconstruct: 'off',
   learnSteps: 0,
   clipping: 'calibrator',
