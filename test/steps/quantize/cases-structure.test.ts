@@ -1,8 +1,9 @@
 /** The kinds of the public cases that are about how a network is written: joins, shared and computed constants, absent inputs. */
 import { describe, expect, it } from 'vitest';
 import { type Model, makeModel, type Node, node, type Tensor, tensor, toFloat16 } from '../../../src/onnx';
+import { quantize } from '../../../src/steps/quantize';
 import { caseFile, farthest, outputs, weightsOnly } from './case-helpers';
-import { createRandom, engine, f32, feed, nodesOf, normals, quantized, ramp, run, sqnr, value } from './helpers';
+import { artifactOf, createRandom, engine, f32, feed, nodesOf, normals, quantized, quiet, ramp, run, sqnr, value } from './helpers';
 
 const ints = (name: string, ...values: number[]): Tensor => tensor(name, 'int64', [values.length], BigInt64Array.from(values.map(BigInt)));
 
@@ -340,6 +341,54 @@ describe('Q22: optional inputs that are absent', () => {
     expect(nodesOf(qdq, 'Resize')[0]!.inputs.slice(1)).toEqual(['', '', 'sizes']);
     const exact = (await run(model, feeds)).y!.data as Float32Array;
     for (const y of await outputs(qdq, feeds)) expect(sqnr(exact, y)).toBeGreaterThan(30);
+  });
+});
+
+describe('Q25: networks that another tool has quantized, in any form', () => {
+  const params = [f32('s', [], [0.1]), tensor('z', 'uint8', [], Uint8Array.of(0)), tensor('wq', 'int8', [1, 1, 1, 1], Int8Array.of(9))];
+  const custom = (op: string, inputs: readonly string[]): Node => ({ ...node(op, inputs, ['c'], {}, 'quant'), domain: 'com.microsoft' });
+  const FORMS: Readonly<Record<string, readonly Node[]>> = {
+    'weights alone, dequantized at load': [
+      node('DequantizeLinear', ['wq', 's'], ['w'], {}, 'quant'),
+      node('Conv', ['x', 'w'], ['y'], {}, 'conv'),
+    ],
+    'an operator of ONNX Runtime': [custom('QLinearAdd', ['x', 's', 'z', 'x', 's', 'z', 's', 'z']), node('Relu', ['c'], ['y'])],
+    'four-bit matrices': [custom('MatMulNBits', ['x', 'wq', 's']), node('Relu', ['c'], ['y'])],
+    'computed ranges': [
+      node('DynamicQuantizeLinear', ['x'], ['q', 'qs', 'qz'], {}, 'quant'),
+      node('DequantizeLinear', ['q', 'qs', 'qz'], ['y']),
+    ],
+    'inside a branch': [
+      node('If', ['flag'], ['y'], {
+        then_branch: {
+          type: 'graph',
+          value: {
+            ...branch([node('QuantizeLinear', ['x', 's', 'z'], ['q'], {}, 'quant'), node('DequantizeLinear', ['q', 's', 'z'], ['b'])]),
+          },
+        },
+        else_branch: { type: 'graph', value: branch([node('Identity', ['x'], ['b'])]) },
+      }),
+    ],
+  };
+
+  function branch(nodes: readonly Node[]) {
+    return { name: 'branch', inputs: [], outputs: [value('b', [1, 1, 2, 2])], nodes, initializers: new Map(), valueInfo: new Map() };
+  }
+
+  it.each(Object.entries(FORMS))('%s', async (_, nodes) => {
+    const model = makeModel({
+      inputs: [value('x', [1, 1, 2, 2])],
+      outputs: [value('y', [1, 1, 2, 2])],
+      nodes,
+      initializers: [...params, tensor('flag', 'bool', [], Uint8Array.of(1))],
+    });
+    const ranges = { kind: 'ranges', hash: '', modelHash: 'hash', images: 0, backend: 'node', tensors: new Map() } as const;
+    await expect(quantize(artifactOf(model), ranges, {}, quiet)).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringMatching(
+        /^test\.onnx is already INT8: it can be evaluated, not quantized again \(\d+ quantized nodes, first "quant"/,
+      ),
+    });
   });
 });
 
