@@ -159,6 +159,11 @@ describe('learn', () => {
     const layer = next.plan.layers.find(({ node }) => node === weight.node)!;
     const input = next.plan.activations.get(layer.input)!.params.scale[0]!;
     expect(constant.params.scale).toEqual(weight.params.scale.map((s) => Math.fround(input * s)));
+    // Weight scales are trained as a factor each, and the float weights follow.
+    const planned = state.plan.constants.find(({ tensor: name }) => name === weight.tensor)!;
+    expect(weight.params.scale.every((s, c) => s !== planned.params.scale[c] && Math.abs(s / planned.params.scale[c]! - 1) < 0.2)).toBe(
+      true,
+    );
     // Values that share a scale still do.
     for (const { params, sharesWith } of next.plan.activations.values())
       if (sharesWith) expect(params).toEqual(next.plan.activations.get(sharesWith)!.params);

@@ -19,9 +19,10 @@ import {
 } from '../../../../training';
 import { timer } from '../../../common';
 import type { Feeds, QuantState, Repair, RepairContext } from '../types';
+import { gainsOf, separateAffine } from './affine';
 import { learnedState } from './result';
 import { channelSigma } from './sigma';
-import { bakeConstants, insertFakeQuant, type Learnable, type LearnRates, learnables, separateBiases, withVariables } from './student';
+import { bakeConstants, insertFakeQuant, type Learnable, type LearnRates, learnables, withVariables } from './student';
 
 /** Images of a training step. */
 const BATCH = 2;
@@ -29,7 +30,7 @@ const BATCH = 2;
 /** Image-steps between two looks at the held-back images. */
 const JUDGE_EVERY = 150;
 
-const RATES: LearnRates = { scale: 3e-2, bias: 3e-3 };
+const RATES: LearnRates = { scale: 3e-2, bias: 3e-3, gain: 1e-3 };
 
 /** Everything that is tuned; the repair uses {@link LEARN_SETTINGS}. */
 export interface LearnSettings {
@@ -125,7 +126,7 @@ export async function openLearning(state: QuantState, ctx: RepairContext, settin
   const loss = planDistillation(teacher, spec, features);
   const learnable = learnables(state.float, state.plan, biasUnits(state, sigma), settings.rates, ctx.options.symmetric);
   const dims = new Map(learnable.variables.map((variable) => [variable.name, variable.dims]));
-  const baked = separateBiases(bakeConstants(state.float, state.plan), dims);
+  const baked = separateAffine(bakeConstants(state.float, state.plan), dims, gainsOf(state.float, state.plan));
   const pair = (batch: number) => {
     const widen = (model: Model): Model | null => {
       const cut = cutAt(model, loss.values);

@@ -1,10 +1,11 @@
 /** What was learned, written back into weights and plan. */
-import type { QParams } from '../../../../numerics';
+import { dequantize, type QParams, quantize } from '../../../../numerics';
 import { type Model, type Node, tensor, toFloat32, withGraph } from '../../../../onnx';
 import type { Values, Variable } from '../../../../training';
 import { weightLayout } from '../../constants';
 import type { ActivationQuant, ConstantQuant, QuantLayer, QuantPlan } from '../../plan-types';
 import type { QuantState } from '../types';
+import { gainsOf } from './affine';
 import { rootOf, scaleName, zeroName } from './student';
 
 /** A bias may fill half of the int32 accumulator, as the plan allows it (see constants.ts). */
@@ -68,8 +69,25 @@ export function followScales(model: Model, plan: QuantPlan): QuantPlan {
   return { ...plan, constants: plan.constants.map((constant) => changed.get(constant) ?? constant) };
 }
 
-/** The state with learned scales, zero points (rounded) and biases; weights as they were. */
-export function learnedState(state: QuantState, variables: readonly Variable[], values: Values): QuantState {
+/** Weight scales times their learned factors; the float weights become what the same integers stand for. */
+function withGains(state: QuantState, values: Values): QuantState {
+  const gains = gainsOf(state.float, state.plan);
+  const initializers = new Map(state.float.graph.initializers);
+  const constants = state.plan.constants.map((constant) => {
+    const factors = values[gains.get(constant.node)?.name ?? ''];
+    if (constant.role !== 'weight' || !factors) return constant;
+    const source = initializers.get(constant.tensor)!;
+    const integers = quantize({ dims: source.dims, data: toFloat32(source) }, constant.params);
+    const params = { ...constant.params, scale: constant.params.scale.map((s, c) => Math.fround(s * factors[c]!)) };
+    initializers.set(constant.tensor, { ...source, data: dequantize({ dims: source.dims, data: integers }, params) });
+    return { ...constant, params };
+  });
+  return { ...state, float: withGraph(state.float, { initializers }), plan: { ...state.plan, constants } };
+}
+
+/** The state with learned scales, zero points (rounded) and biases, and learned factors of weight scales; the weights' integers as they were. */
+export function learnedState(start: QuantState, variables: readonly Variable[], values: Values): QuantState {
+  const state = withGains(start, values);
   const activations = new Map(
     [...state.plan.activations].map(([value, planned]) => [value, { ...planned, params: learnedParams(planned, values) }]),
   );

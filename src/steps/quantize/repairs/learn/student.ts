@@ -4,7 +4,6 @@ import { fakeQuant } from '../../../../numerics';
 import {
   attrString,
   type Model,
-  node as makeNode,
   type Node,
   producers,
   type Tensor,
@@ -16,6 +15,7 @@ import {
 } from '../../../../onnx';
 import type { Variable } from '../../../../training';
 import type { ActivationQuant, QuantPlan } from '../../plan-types';
+import { biasDims, gainsOf, trainableBiases } from './affine';
 
 /** Step sizes by kind, in units per step at the schedule's peak (../shared/lab.md §8). */
 export interface LearnRates {
@@ -23,10 +23,15 @@ export interface LearnRates {
   readonly scale: number;
   /** Of biases (unit: σ of the channel before its activation). */
   readonly bias: number;
+  /** Of weight scales, as factors (unit 1); 0 = they stay. */
+  readonly gain: number;
 }
 
 /** Steps of the integer grid that count as one for a zero point. */
 const ZERO_UNIT = 80;
+
+/** A channel's weight scale never gets nearer to 0 than this part of what it was. */
+const LEAST_GAIN = 0.05;
 
 /** Names of a shared scale's parameters in the student's graph. */
 export const scaleName = (root: string): string => `learn/scale/${root}`;
@@ -86,60 +91,6 @@ export function bakeConstants(model: Model, plan: QuantPlan): Model {
   return withGraph(model, { nodes, initializers });
 }
 
-/**
- * Shapes in which biases are trained: [1, C, 1, 1] where only convolutions read them, for the Add that takes their place
- * (see {@link separateBiases}), else their own.
- */
-export function biasDims(model: Model, biases: ReadonlySet<string>): ReadonlyMap<string, readonly number[]> {
-  const { nodes, initializers } = model.graph;
-  return new Map(
-    [...biases].map((name) => {
-      const { dims } = initializers.get(name)!;
-      const readers = nodes.filter((node) => node.inputs.includes(name));
-      const ranks = new Set(readers.map((node) => (isConv(node) ? initializers.get(node.inputs[1]!)?.dims.length : undefined)));
-      const rank = ranks.size === 1 ? [...ranks][0] : undefined;
-      return [name, rank === undefined ? dims : [1, dims[0]!, ...Array.from({ length: rank - 2 }, () => 1)]];
-    }),
-  );
-}
-
-const isConv = ({ op, domain }: Node): boolean => domain === '' && (op === 'Conv' || op === 'ConvTranspose');
-
-/**
- * Biases taken out of their convolutions, as an Add behind each: with a constant weight and no varying bias, ONNX Runtime
- * lays a Conv out in blocks, which is several times as fast (measured: 24 → 4 ms for YOLOX-Nano's first).
- */
-export function separateBiases(model: Model, dims: ReadonlyMap<string, readonly number[]>): Model {
-  const nodes = model.graph.nodes.flatMap((node): Node[] => {
-    const bias = node.inputs[2] ?? '';
-    if (!isConv(node) || (dims.get(bias)?.length ?? 1) < 3) return [node];
-    const [output] = node.outputs as readonly [string];
-    const bare = `${output}/without_bias`;
-    return [
-      { ...node, inputs: node.inputs.slice(0, 2), outputs: [bare] },
-      makeNode('Add', [bare, bias], [output], {}, `${node.name}/bias`),
-    ];
-  });
-  const initializers = new Map(model.graph.initializers);
-  for (const [name, shape] of dims) {
-    const bias = initializers.get(name);
-    if (bias && shape.length >= 3) initializers.set(name, { ...bias, dims: shape });
-  }
-  return withGraph(model, { nodes, initializers });
-}
-
-/** Bias constants that only layers' bias inputs read. */
-export function trainableBiases(model: Model, plan: QuantPlan): ReadonlySet<string> {
-  const biases = plan.constants.filter(({ role }) => role === 'bias');
-  const places = new Set(biases.map(({ node, input }) => `${node}|${input}`));
-  const names = new Set(biases.map((constant) => constant.tensor));
-  for (const node of model.graph.nodes)
-    node.inputs.forEach((name, input) => {
-      if (names.has(name) && !places.has(`${node.name}|${input}`)) names.delete(name);
-    });
-  return names;
-}
-
 export interface Learnable {
   readonly variables: readonly Variable[];
   /** Parameters that stay as they are. */
@@ -182,6 +133,11 @@ export function learnables(
     const unit = sigma.get(name);
     if (unit) variables.push({ name, dims, data: Float32Array.from(data as Float32Array), unit, rate: rates.bias });
   }
+  if (rates.gain > 0)
+    for (const { name, dims } of gainsOf(model, plan).values()) {
+      const data = new Float32Array(dims[1]!).fill(1);
+      variables.push({ name, dims, data, unit: Float32Array.of(1), rate: rates.gain, min: LEAST_GAIN });
+    }
   return { variables, fixed };
 }
 
