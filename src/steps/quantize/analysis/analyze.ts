@@ -4,7 +4,7 @@
  */
 import type { DetectorSpec } from '../../../models';
 import { fakeQuant } from '../../../numerics';
-import { inferShapes, type Model, parseModel, serializeModel } from '../../../onnx';
+import { type Model, parseModel, serializeModel } from '../../../onnx';
 import type { Engine, RunTensor, Tensors } from '../../../runtime';
 import { canonicalJson, type OptionValues } from '../../common';
 import type { OutputError } from '../../output-error';
@@ -15,11 +15,11 @@ import type { QuantPlan } from '../plan-types';
 import { buildQdq } from '../qdq';
 import type { QuantState } from '../repairs/types';
 import { type Board, type Carried, openBoard } from './board';
-import { channelPowers, NO_POWER, type Power, powerOf, sqnrOf } from './distance';
+import { channelPowers, floats, NO_POWER, outputPower, type Power, powerOf, sqnrOf } from './distance';
 import { analysisError } from './judged';
 import { type AnalysisState, checkBudget, Measurements, newAnalysisState } from './measurements';
-import { assemble, type Diagnosis } from './report';
-import { findRows, NOTHING, type Row, type Rows } from './rows';
+import { assemble, costOf, type Diagnosis, layerKey } from './report';
+import { chunked, findRows, NOTHING, type Row, type Rows } from './rows';
 import type { AnalysisReport } from './types';
 import { type ChannelShift, channelShifts, compensated, type Finding, findCauses, meanShift, type Scene, weightDb } from './verdicts';
 
@@ -46,28 +46,16 @@ export interface AnalysisContext {
   progress(p: Progress): void;
 }
 
-/** What runs may hold of a network's values at once. */
-const TAP_BYTES = 128e6;
 /** Fitting a repair can't be stopped half way: it begins only in the first part of a budget. */
 const FIT_SHARE = 0.5;
+/** Layers, costliest first, whose own gains are measured. */
+const LAYERS = 40;
 /** Options whose effect has to be fitted on images, so that no plan alone shows it. */
 const FITTED: ReadonlySet<string> = new Set(['biasCorrection', 'reconstruct']);
-/** Options that change the float network before it is calibrated. */
-const BEFORE_CALIBRATION: ReadonlySet<string> = new Set(['equalize']);
-
 const flat = ({ signal, noise, product, energy }: Power): readonly number[] => [signal, noise, product, energy];
 
-/** Float outputs only: class numbers and counts have no error. */
-function floats(outputs: Record<string, RunTensor>): Record<string, RunTensor> {
-  return Object.fromEntries(Object.entries(outputs).filter(([, { dtype }]) => dtype === 'float32'));
-}
-
-function outputPower(exact: Record<string, RunTensor>, other: Record<string, RunTensor>): Power {
-  return Object.entries(exact).reduce((sum: Power, [name, tensor]) => {
-    const p = powerOf(tensor, other[name]!);
-    return { signal: sum.signal + p.signal, noise: sum.noise + p.noise, product: sum.product + p.product, energy: sum.energy + p.energy };
-  }, NO_POWER);
-}
+/** Options that change the float network before it is calibrated. */
+const BEFORE_CALIBRATION: ReadonlySet<string> = new Set(['equalize', 'splitLayers']);
 
 /** One measurement of a row; `db` is what rounding does to the value or weights themselves. */
 interface Question {
@@ -159,26 +147,6 @@ class Analysis {
     return { float: this.base.float, plan };
   }
 
-  /** Questions in groups whose rows' values fit in memory together. */
-  #chunks<T extends { readonly row: Row }>(items: readonly T[]): T[][] {
-    const shapes = inferShapes(this.input.float);
-    const size = (value: string): number =>
-      (shapes.get(value)?.shape ?? []).reduce<number>((a, d) => a * (typeof d === 'number' ? d : 1), 4);
-    const chunks: T[][] = [];
-    let bytes = Number.POSITIVE_INFINITY;
-    for (const item of items) {
-      const { row } = item;
-      const own = size(row.value) + (row.rawValue === row.value ? 0 : size(row.rawValue));
-      if (bytes + own > TAP_BYTES) {
-        chunks.push([]);
-        bytes = 0;
-      }
-      chunks.at(-1)!.push(item);
-      bytes += own;
-    }
-    return chunks;
-  }
-
   /** Weights only, activations only, both; and every value alone and accumulated. */
   async whole(image: number): Promise<void> {
     const { plan } = this.base;
@@ -195,7 +163,10 @@ class Analysis {
       });
     await this.measurements.always(`taps|${image}`, async () => {
       const powers = new Map<Row, readonly number[]>();
-      for (const chunk of this.#chunks(this.rows.rows.map((row) => ({ row })))) {
+      for (const chunk of chunked(
+        this.input.float,
+        this.rows.rows.map((row) => ({ row })),
+      )) {
         this.ctx.cancel.throwIfAborted();
         const names = chunk.map(({ row }) => row.value);
         const feeds = this.input.feeds[image]!;
@@ -229,7 +200,7 @@ class Analysis {
   /** Output error of every row's value, and of its weights, alone. */
   async sensitivities(image: number): Promise<void> {
     const feeds = this.input.feeds[image]!;
-    for (const chunk of this.#chunks(this.#ordered())) {
+    for (const chunk of chunked(this.input.float, this.#ordered())) {
       const names = new Set(chunk.flatMap(({ row, of }) => (of === 'weight' ? [row.value, row.rawValue] : [])));
       let exact: Record<string, RunTensor> | null = null;
       for (const { row, of } of chunk) {
@@ -315,24 +286,30 @@ class Analysis {
     }
   }
 
-  /** Error with only one layer quantized, before and after its repair. */
+  /** Error with nothing quantized but what a verdict is about, before and after its repair; for the costliest layers. */
   async layerGains(): Promise<void> {
-    for (const [index, { row, finding, other }] of this.cases.entries()) {
-      const changed = finding.kind === 'mean-shift' ? compensated(this.scene, row, this.#shiftsOf(row)) : null;
-      if (!other && !changed) continue;
-      const values = new Set(finding.values ?? [row.value]);
-      const part = (plan: QuantPlan): QuantPlan => ({
-        ...plan,
-        activations: new Map([...plan.activations].filter(([value]) => values.has(value))),
-        constants: this.rows.weightPart(plan, row).constants,
-      });
-      const after: QuantState = { float: changed ?? this.base.float, plan: part(other ?? this.base.plan) };
-      for (let image = 0; image < this.input.feeds.length; image++)
-        await this.measurements.ifTime(`layer|${finding.kind}|${row.node}|${index}|${image}`, async () => [
-          await this.errorOf(image, this.with(part(this.base.plan))),
-          await this.errorOf(image, after),
-        ]);
-    }
+    const { plan } = this.base;
+    const cost = new Map(this.rows.rows.map((row) => [row, costOf(this.diagnosis(), row)]));
+    const ranked = [...this.rows.rows].sort((a, b) => cost.get(b)! - cost.get(a)!);
+    for (const row of ranked.slice(0, LAYERS))
+      for (const { finding, other } of this.cases.filter((c) => c.row === row)) {
+        const changed = finding.kind === 'mean-shift' ? compensated(this.scene, row, this.#shiftsOf(row)) : null;
+        if (!other && !changed) continue;
+        const values = new Set(finding.values ?? [row.value]);
+        const part = (whole: QuantPlan): QuantPlan => ({
+          ...whole,
+          activations: new Map([...whole.activations].filter(([value]) => values.has(value))),
+          constants: values.size === 0 ? this.rows.weightPart(whole, row).constants : [],
+        });
+        const after: QuantState = { float: changed ?? this.base.float, plan: part(other ?? plan) };
+        const known = values.size === 0 ? `weight|${row.node}` : finding.values ? null : `value|${row.value}`;
+        for (let image = 0; image < this.input.feeds.length; image++)
+          await this.measurements.ifTime(`${layerKey(row, finding)}|${image}`, async () => [
+            (known === null ? undefined : this.measurements.get(`${known}|${image}`)?.[0]) ??
+              (await this.errorOf(image, this.with(part(plan)))),
+            await this.errorOf(image, after),
+          ]);
+      }
   }
 
   diagnosis(): Diagnosis {

@@ -62,3 +62,15 @@ export function channelPowers(exact: RunTensor, rounded: RunTensor): number[] {
   }
   return sums;
 }
+
+/** Float outputs only: class numbers and counts have no error. */
+export function floats(outputs: Readonly<Record<string, RunTensor>>): Record<string, RunTensor> {
+  return Object.fromEntries(Object.entries(outputs).filter(([, { dtype }]) => dtype === 'float32'));
+}
+
+/** Of all outputs together. */
+export function outputPower(exact: Readonly<Record<string, RunTensor>>, other: Readonly<Record<string, RunTensor>>): Power {
+  return Object.entries(exact)
+    .map(([name, tensor]) => powerOf(tensor, other[name]!))
+    .reduce(addPowers, NO_POWER);
+}

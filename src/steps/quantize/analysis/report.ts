@@ -59,6 +59,19 @@ class Reader {
   }
 }
 
+/** Where a verdict's own gain is kept. */
+export function layerKey(row: Row, { kind, evidence }: Finding): string {
+  return `layer|${kind}|${evidence.role}|${row.node}`;
+}
+
+/** What a row is ranked by, as far as it is measured; −1 where nothing is. */
+export function costOf({ input, measurements }: Diagnosis, row: Row): number {
+  const reader = new Reader(measurements, input.feeds.length);
+  const value = row.quantized ? reader.error(`value|${row.value}`) : null;
+  const weight = row.hasWeights ? reader.error(`weight|${row.node}`) : null;
+  return value === null && weight === null ? -1 : (value ?? 0) + (weight ?? 0);
+}
+
 /** Mended already: what the network would be without it is the worse side. */
 function ordered(finding: Finding, base: number, other: number): Gain {
   return finding.unmended ? { before: other, after: base } : { before: base, after: other };
@@ -66,12 +79,12 @@ function ordered(finding: Finding, base: number, other: number): Gain {
 
 function verdictsOf(row: Row, { cases, measurements }: Diagnosis, reader: Reader, base: number): readonly Verdict[] {
   return cases
-    .flatMap(({ row: owner, finding, key }, index) => {
+    .flatMap(({ row: owner, finding, key }) => {
       if (owner !== row) return [];
       const { unmended: _, values: __, ...verdict } = finding;
       const fitted = key === null ? null : measurements.get(`fitted|${key}`);
       const other = key === null ? null : (reader.error(`gain|${key}`) ?? (fitted && fitted.length > 0 ? mean(fitted) : null));
-      const [before, after] = [0, 1].map((at) => reader.error(`layer|${finding.kind}|${row.node}|${index}`, at));
+      const [before, after] = [0, 1].map((at) => reader.error(layerKey(row, finding), at));
       const layerGain = typeof before === 'number' && typeof after === 'number' ? ordered(finding, before, after) : null;
       return [{ ...verdict, gain: other === null ? null : ordered(finding, base, other), layerGain }];
     })

@@ -1,6 +1,6 @@
 /** The layers that an analysis lists, and the parts of a plan that go with them. */
 import type { DetectorSpec } from '../../../models';
-import { attrInt, type Model, type Node } from '../../../onnx';
+import { attrInt, inferShapes, type Model, type Node } from '../../../onnx';
 import { findLayers, type Layering } from '../layers';
 import type { QuantizeOptions } from '../meta';
 import type { ConstantQuant, QuantPlan } from '../plan-types';
@@ -47,6 +47,29 @@ function kindOf(node: Node, layering: Layering): LayerKind {
   const group = attrInt(node, 'group', 1);
   if (group > 1 && weight.dims[1] === 1) return 'depthwise';
   return node.op === 'Conv' && weight.dims.slice(2).every((d) => d === 1) ? 'pointwise' : 'conv';
+}
+
+/** What runs may hold of a network's values at once. */
+const TAP_BYTES = 128e6;
+
+/** What is asked about rows, in groups whose rows' values fit in memory together. */
+export function chunked<T extends { readonly row: Row }>(float: Model, items: readonly T[]): T[][] {
+  const shapes = inferShapes(float);
+  const size = (value: string): number =>
+    (shapes.get(value)?.shape ?? []).reduce<number>((bytes, d) => bytes * (typeof d === 'number' ? d : 1), 4);
+  const chunks: T[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const item of items) {
+    const { value, rawValue } = item.row;
+    const own = size(value) + (rawValue === value ? 0 : size(rawValue));
+    if (bytes + own > TAP_BYTES) {
+      chunks.push([]);
+      bytes = 0;
+    }
+    chunks.at(-1)!.push(item);
+    bytes += own;
+  }
+  return chunks;
 }
 
 /** Rows of `plan`. Values that are only moved (pooling, Reshape, a Concat of equal scales) round nothing and have none. */

@@ -12,6 +12,7 @@ import { type QuantizeOptions, quantizeMeta } from '../meta';
 import type { QuantState } from '../repairs/types';
 import type { AnalysisContext } from './analyze';
 import { openBoard } from './board';
+import { floats } from './distance';
 import { findRows, NOTHING } from './rows';
 import type { LostBox, Story, StoryFrame } from './types';
 
@@ -83,8 +84,6 @@ function histogram(detections: readonly Detection[], names: readonly string[]): 
   return Object.fromEntries([...counts].sort((a, b) => b[1] - a[1]));
 }
 
-const finite = (outputs: Outputs): Outputs => Object.fromEntries(Object.entries(outputs).filter(([, { dtype }]) => dtype === 'float32'));
-
 /**
  * Tells the story of one image.
  * @throws StudioError 'cancelled', or 'unsupported' for a plan that quantizes nothing
@@ -96,14 +95,14 @@ export async function tellStory({ float, spec, options, end, image, feeds, place
   const board = await openBoard(end.float, [end.plan], [], ctx.engine, { exact: float });
   try {
     const exact = await board.run(feeds, { float, plan: { ...end.plan, ...NOTHING } });
-    const error = outputError(spec, finite(exact));
+    const error = outputError(spec, floats(exact));
     const see = (outputs: Outputs): Detection[] => detect(spec, outputs, placement, PREVIEW_OPTIONS);
     const followed = see(exact);
     const frames: StoryFrame[] = [];
     const frame = (layersQuantized: number, node: string | null, outputs: Outputs): void => {
       const detections = see(outputs);
       const classHistogram = histogram(detections, spec.classNames);
-      frames.push({ layersQuantized, node, detections, classHistogram, outputError: error(finite(outputs)) });
+      frames.push({ layersQuantized, node, detections, classHistogram, outputError: error(floats(outputs)) });
     };
     frame(0, null, exact);
     const shown = new Set(Array.from({ length: FRAMES }, (_, i) => Math.round(((i + 1) * count) / FRAMES)));

@@ -67,9 +67,12 @@ export interface Verdict {
   readonly evidence: Evidence;
   /** Options of the quantize step that repair it, to be laid over the recipe's; null where no option does. */
   readonly repair: OptionValues | null;
-  /** Measured with that repair alone applied to the recipe, everything else as it is; null = not measured (yet). */
+  /**
+   * Measured with that repair alone applied to the recipe, everything else as it is, on the analysed images (which fitted
+   * repairs may have seen); null = not measured (yet).
+   */
   readonly gain: Gain | null;
-  /** The same with nothing quantized but what the verdict is about: this layer's value, or its weights; null = not measured (yet). */
+  /** The same with nothing quantized but what the verdict is about: this layer's value, or its weights; null = not measured. */
   readonly layerGain: Gain | null;
 }
 
