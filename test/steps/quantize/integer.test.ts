@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { qparamsFromRange, quantizeValue, roundHalfEven } from '../../../src/numerics';
+import { integerLimits, qparamsFromRange, quantizeValue, roundHalfEven } from '../../../src/numerics';
 import { attrInt, type Model, makeModel, type Node, node } from '../../../src/onnx';
 import type { QuantArtifact, TensorQuant } from '../../../src/steps/types';
 import { createRandom, f32, feed, nodesOf, normals, quantized, run, value } from './helpers';
@@ -51,7 +51,8 @@ function integerConv(artifact: QuantArtifact, conv: Node, x: Float32Array, shape
   const [qx, qw, qy] = ['x', 'w', 'y'].map((name) => planned(artifact, name)) as [TensorQuant, TensorQuant, TensorQuant];
   const weight = integers(artifact, 'w');
   const bias = integers(artifact, 'b');
-  const codes = x.map((v) => quantizeValue(v, qx.scale[0]!, qx.zeroPoint[0]!, 0, 255) - qx.zeroPoint[0]!);
+  const [qmin, qmax] = integerLimits(qy.dtype);
+  const codes = x.map((v) => quantizeValue(v, qx.scale[0]!, qx.zeroPoint[0]!, qmin, qmax) - qx.zeroPoint[0]!);
   const { channels, outputs, kernel, stride, pad } = shape;
   const group = attrInt(conv, 'group', 1);
   const spatial = Math.floor((SIZE + 2 * pad - kernel) / stride) + 1;
@@ -71,7 +72,7 @@ function integerConv(artifact: QuantArtifact, conv: Node, x: Float32Array, shape
             if (row < 0 || col < 0 || row >= SIZE || col >= SIZE) continue;
             sum += codes[((first + c) * SIZE + row) * SIZE + col]! * weight[((m * inGroup + c) * kernel + ky) * kernel + kx]!;
           }
-      out.push(Math.min(255, Math.max(0, roundHalfEven(sum * multiplier) + qy.zeroPoint[0]!)));
+      out.push(Math.min(qmax, Math.max(qmin, roundHalfEven(sum * multiplier) + qy.zeroPoint[0]!)));
     }
   }
   return out;
@@ -104,6 +105,61 @@ describe.each(Object.entries(SHAPES))('QDQ of a %s Conv', (_, shape) => {
           expect(differences.filter((d) => d > 0).length).toBeLessThanOrEqual(codes.length * 0.002);
         }
       });
+});
+
+/** A layer drawn by seed: dense, grouped or depthwise, any kernel, stride, padding and activation. */
+function drawn(seed: number) {
+  const random = createRandom(1000 + seed);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random.next() * list.length)]!;
+  const kernel = pick([1, 2, 3, 5]);
+  const kind = pick(['dense', 'grouped', 'depthwise']);
+  const group = kind === 'dense' ? 1 : pick([2, 3, 4]) * (kind === 'depthwise' ? 3 : 1);
+  const channels = kind === 'dense' ? 1 + Math.floor(random.next() * 20) : kind === 'depthwise' ? group : group * pick([1, 2, 4]);
+  const outputs = kind === 'dense' ? 1 + Math.floor(random.next() * 20) : group * pick([1, 2, 3]);
+  const shape: Shape = { channels, outputs, kernel, group, stride: pick([1, 2, 3]), pad: Math.floor(random.next() * Math.min(3, kernel)) };
+  const options = {
+    weights: pick(['per-channel', 'per-tensor']),
+    activations: pick(['uint8', 'int8']),
+    symmetric: pick([false, true]),
+    calibrator: pick(['minmax', 'percentile']),
+    percentile: 98,
+    headOutputs: 'same',
+  };
+  const offset = pick([-1, 0, 0.7]);
+  const x = normals(random, channels * SIZE * SIZE).map((v) => v * 2 ** pick([-1, 0, 1]) + offset);
+  return { shape, options, activation: pick([null, 'Relu']), x };
+}
+
+describe('QDQ of layers drawn at random', () => {
+  it.each(Array.from({ length: 40 }, (_, seed) => seed))('equals integer arithmetic within one step (seed %i)', async (seed) => {
+    const { shape, options, activation, x } = drawn(seed);
+    const feeds = { x: feed([1, shape.channels, SIZE, SIZE], x) };
+    const artifact = await quantized(convModel(shape, seed, activation), [feeds], options);
+    const expected = integerConv(artifact, nodesOf(artifact.model, 'Conv')[0]!, x, shape);
+    const { scale, zeroPoint } = planned(artifact, 'y');
+    // The integer reference has no ReLU: on a grid with negative codes that is a bound at the zero point.
+    const floor = activation === 'Relu' ? zeroPoint[0]! : Number.NEGATIVE_INFINITY;
+    const { y } = await run(artifact.model, feeds);
+    const codes = Array.from(y!.data as Float32Array, (v) => Math.round(v / scale[0]!) + zeroPoint[0]!);
+    const differences = codes.map((code, i) => Math.abs(code - Math.max(expected[i]!, floor)));
+    expect(Math.max(...differences)).toBeLessThanOrEqual(1);
+    expect(differences.filter((d) => d > 0).length).toBeLessThanOrEqual(Math.max(1, codes.length * 0.005));
+    expect(new Set(codes).size).toBeGreaterThan(Math.min(8, codes.length / 4));
+  });
+
+  it('the draw covers every kind', () => {
+    const all = Array.from({ length: 40 }, (_, seed) => drawn(seed));
+    const kinds = new Set(
+      all.map(({ shape: { group, channels, outputs } }) =>
+        group === 1 ? 'dense' : group === channels ? 'depthwise' : `grouped ${outputs > group}`,
+      ),
+    );
+    expect(kinds.size).toBeGreaterThanOrEqual(3);
+    for (const key of ['weights', 'activations', 'symmetric', 'calibrator'] as const)
+      expect(new Set(all.map(({ options }) => options[key])).size).toBe(2);
+    expect(new Set(all.map(({ shape }) => shape.stride)).size).toBe(3);
+    expect(new Set(all.map(({ shape }) => shape.pad)).size).toBe(3);
+  });
 });
 
 describe('a per-tensor scale', () => {
