@@ -95,10 +95,19 @@ describe('outliers', () => {
     expect(verdict.gain).not.toBeNull();
   });
 
-  it('is silent without them, and where the range is clipped already', async () => {
+  const clipped = { calibrator: 'percentile', percentile: 99.9, headOutputs: 'same' };
+
+  it('says where they were cut off, and measures a range that weighs them', async () => {
+    const { y } = verdicts(await analysed(wide(identity()), spiked(40), clipped), 'outliers');
+    expect(y!.sentence).toMatch(/^A few outliers are cut off: values reach 0…40, the grid ends at 0…3/);
+    expect(y!.evidence.figures.reach).toBeGreaterThan(10);
+    expect(y!.repair).toEqual({ calibrator: 'mse' });
+    expect(y!.layerGain!.after).toBeLessThan(y!.layerGain!.before / 2);
+  });
+
+  it('is silent without them, whatever the calibrator', async () => {
     expect(verdicts(await analysed(wide(identity()), spiked(3), { headOutputs: 'same' }), 'outliers')).toEqual({});
-    const clipped = { calibrator: 'percentile', percentile: 99.9, headOutputs: 'same' };
-    expect(verdicts(await analysed(wide(identity()), spiked(40), clipped), 'outliers')).toEqual({});
+    expect(verdicts(await analysed(wide(identity()), spiked(3), clipped), 'outliers')).toEqual({});
   });
 });
 

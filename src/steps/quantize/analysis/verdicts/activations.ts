@@ -11,9 +11,11 @@ import type { Finder, Scene } from './types';
 const FEW = 99.9;
 /** The range is stretched when it is this much wider than without the few: one bit. */
 const STRETCHED = 2;
+/** Values are cut off when some reach this much farther than the grid. */
+const CUT = 3;
 const FEW_LEVELS = 16;
 
-/** A few outliers stretch the range, so that all other values share few levels. */
+/** A few outliers stretch the range, so that all other values share few levels; or were cut off, although they count. */
 export const outliers: Finder = (scene, row) => {
   const stats = scene.ranges.tensors.get(row.value);
   const planned = scene.plan.activations.get(row.value);
@@ -25,6 +27,15 @@ export const outliers: Finder = (scene, row) => {
   const [a, b] = percentileRange(stats, FEW);
   const usual = Math.max(b, 0) - Math.min(a, 0);
   const ratio = usual > 0 ? (hi - lo) / usual : 1;
+  const reach = Math.max(hi > 0 ? stats.max / hi : 1, lo < 0 ? stats.min / lo : 1);
+  const weighing: OptionValues | null = scene.options.calibrator === 'mse' ? null : { calibrator: 'mse' };
+  if (reach >= CUT)
+    return {
+      kind: 'outliers',
+      sentence: `A few outliers are cut off: values reach ${figure(Math.min(stats.min, 0))}…${figure(Math.max(stats.max, 0))}, the grid ends at ${figure(lo)}…${figure(hi)}; ${Number((2 * FEW - 100).toFixed(2))} % of them lie in ${figure(Math.min(a, 0))}…${figure(Math.max(b, 0))}.`,
+      evidence: activationEvidence(scene, row.value, { reach, usualLow: a, usualHigh: b, lo, hi }),
+      repair: weighing,
+    };
   if (ratio < STRETCHED || planned.sharesWith !== null) return null;
   return {
     kind: 'outliers',
