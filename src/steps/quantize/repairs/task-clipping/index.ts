@@ -11,7 +11,7 @@ import { type Budget, searchAlone, searchTogether } from './search';
 import { openTrials, type Trials } from './trials';
 
 /** Images that a group alone is tried on, that all of them together are tried on, and that have the last word. */
-const IMAGES = { alone: 6, together: 24, check: 40 };
+const IMAGES = { alone: 8, together: 24, check: 80 };
 /** Groups that are searched together: those that disturb the outputs most even at their best. */
 const TOGETHER = 8;
 
@@ -50,10 +50,11 @@ async function search(state: QuantState, ladders: readonly Ladder[], ctx: Repair
   const budget: Budget = { left: total, used: (left) => report(total - left) };
   const trials = await openTrials(state.float, state.plan, await spread(ctx.fit, IMAGES.together), ctx);
   try {
+    const images = Math.min(IMAGES.alone, trials.images);
     const alone = await searchAlone({
       ladders,
-      images: Math.min(IMAGES.alone, trials.images),
-      error: (ladder, at, image) => trials.alone(ladder.root, paramsAt(ladder, at), image),
+      images,
+      error: (ladder, at, image) => trials.alone(ladder.root, paramsAt(ladder, at), Math.floor((image * trials.images) / images)),
       same,
       budget,
     });

@@ -35,51 +35,66 @@ export interface Alone {
   readonly after: number;
 }
 
+/** Images that tell which groups come first. */
+const RANKING = 2;
+
 /**
  * The range of each group that disturbs the outputs least while everything else is in float: there the error is smooth in
  * the range, where in a whole quantized network single rounding flips drown it. Groups that disturb most come first;
  * both ends in turn go to the full range if that is better, and on from the better one while it helps.
+ * @returns the groups that the budget reached, most disturbing first
  */
 export async function searchAlone({ ladders, images, error, same, budget }: AloneInput): Promise<readonly Alone[]> {
   /** Sum over the images, given up as soon as it exceeds `limit`; errors aren't negative. */
-  const measure = async (ladder: Ladder, at: Position, limit: number): Promise<number> => {
+  const measure = async (ladder: Ladder, at: Position, limit = Number.POSITIVE_INFINITY, count = images): Promise<number> => {
     let sum = 0;
-    for (let image = 0; image < images && sum < limit; image++) sum += await error(ladder, at, image);
+    for (let image = 0; image < count && sum < limit; image++) sum += await error(ladder, at, image);
     spend(budget);
     return sum;
   };
-  const found: Alone[] = [];
+  const ranked: { readonly ladder: Ladder; readonly first: number }[] = [];
   for (const ladder of ladders) {
     if (budget.left <= 0) break;
-    const before = await measure(ladder, ladder.at, Number.POSITIVE_INFINITY);
-    found.push({ ladder, at: ladder.at, before, after: before });
+    ranked.push({ ladder, first: await measure(ladder, ladder.at, Number.POSITIVE_INFINITY, Math.min(RANKING, images)) });
   }
-  const order = found.map((_, i) => i).sort((a, b) => found[b]!.before - found[a]!.before || a - b);
-  for (const i of order) {
-    const { ladder, before } = found[i]!;
-    let [at, best] = [ladder.at, before];
-    const tried = new Set([`${at.low} ${at.high}`]);
-    const attempt = async (side: Side, to: number): Promise<boolean> => {
-      const next = { ...at, [side]: to };
-      const key = `${next.low} ${next.high}`;
-      if (budget.left <= 0 || to < 0 || to >= ladder[side].length || tried.has(key) || same(ladder, at, next)) return false;
-      tried.add(key);
-      const sum = await measure(ladder, next, best);
-      if (!(sum < best)) return false;
-      [at, best] = [next, sum];
-      return true;
-    };
-    for (let improved = true; improved; ) {
-      const start = best;
-      for (const side of ['high', 'low'] as const) {
-        const full = await attempt(side, ladder[side].length - 1);
-        for (const by of full ? [-1] : [-1, 1]) while (await attempt(side, at[side] + by));
-      }
-      improved = best < start;
-    }
-    found[i] = { ladder, at, before, after: best };
+  ranked.sort((a, b) => b.first - a.first);
+  const found: Alone[] = [];
+  for (const { ladder } of ranked) {
+    if (budget.left <= 0) break;
+    found.push(await descend(ladder, measure, same, budget));
   }
   return found;
+}
+
+/** Least error of one group along both of its ladders. */
+async function descend(
+  ladder: Ladder,
+  measure: (ladder: Ladder, at: Position, limit?: number) => Promise<number>,
+  same: Same,
+  budget: Budget,
+): Promise<Alone> {
+  const before = await measure(ladder, ladder.at);
+  let [at, best] = [ladder.at, before];
+  const tried = new Set([`${at.low} ${at.high}`]);
+  const attempt = async (side: Side, to: number): Promise<boolean> => {
+    const next = { ...at, [side]: to };
+    const key = `${next.low} ${next.high}`;
+    if (budget.left <= 0 || to < 0 || to >= ladder[side].length || tried.has(key) || same(ladder, at, next)) return false;
+    tried.add(key);
+    const sum = await measure(ladder, next, best);
+    if (!(sum < best)) return false;
+    [at, best] = [next, sum];
+    return true;
+  };
+  for (let improved = true; improved; ) {
+    const start = best;
+    for (const side of ['high', 'low'] as const) {
+      const full = await attempt(side, ladder[side].length - 1);
+      for (const by of full ? [-1] : [-1, 1]) while (await attempt(side, at[side] + by));
+    }
+    improved = best < start;
+  }
+  return { ladder, at, before, after: best };
 }
 
 export interface TogetherInput {
