@@ -17,6 +17,8 @@ const DEFAULTS = { seconds: 60, images: 4 };
 
 interface Prepared {
   readonly run: Run;
+  /** Before the quantize step's options change it. */
+  readonly given: ModelArtifact;
   readonly artifact: ModelArtifact;
   readonly ranges: RangesArtifact;
   readonly float: Model;
@@ -32,18 +34,17 @@ async function prepare(recipe: Recipe, input: RunInput, env: RunEnvironment): Pr
   const opened = await openModel(input.name, input.model, input.external);
   refuse(opened);
   const { artifact: original } = await choosePreprocess(opened, input.calibration, recipe.preprocess, run.ctx);
-  let artifact = original;
+  let given = original;
   if (run.enabled('prune')) {
     const { importance, method } = run.options('prune');
     const measured = importance === 'activation' && method !== 'unstructured';
-    artifact = await run.prune(original, measured ? await run.calibrate(original) : null);
+    given = await run.prune(original, measured ? await run.calibrate(original) : null);
   }
-  const { artifact: ready, ranges } = await run.ready(artifact);
-  artifact = ready;
+  const { artifact, ranges } = await run.ready(given);
   const inputs = [artifact.hash, JSON.stringify(artifact.spec?.preprocess ?? null), imagesKey(input.calibration), engineKey(env)];
   const options = { calibrate: run.options('calibrate'), quantize: run.options('quantize'), seed: recipe.seed };
   const key = await stepHash(STEP_META.quantize, ['analysis', ...inputs], options);
-  return { run, artifact, ranges, float: quantizableModel(artifact.model), key };
+  return { run, given, artifact, ranges, float: quantizableModel(artifact.model), key };
 }
 
 /** What the recipe's repairs make of the network; null where it asks for none. */
@@ -80,7 +81,9 @@ export async function analyzeRecipe(
   options: AnalyzeOptions = {},
 ): Promise<AnalysisReport> {
   const { seconds = DEFAULTS.seconds, images = DEFAULTS.images } = options;
-  const { analyzeQuantization, newAnalysisState, planQuantization, readOptions, repaired } = await import('../steps/quantize');
+  const { analyzeQuantization, newAnalysisState, planQuantization, quantizableModel, readOptions, repaired } = await import(
+    '../steps/quantize'
+  );
   const prepared = await prepare(recipe, input, env);
   const { run, artifact, ranges, float } = prepared;
   const key = `${prepared.key}|${images}`;
@@ -99,9 +102,11 @@ export async function analyzeRecipe(
         options: settings,
         feeds,
         ...(repairedNetwork ? { repaired: repairedNetwork } : {}),
-        fit: (wanted) => {
-          const start = { float, plan: planQuantization(float, ranges, wanted, artifact.spec) };
-          return repaired(artifact, start, ranges, wanted, run.ctx, { ...run.ctx, images: input.calibration }, () => undefined);
+        fit: async (wanted) => {
+          const ready = await run.ready(prepared.given, { ...wanted });
+          const network = quantizableModel(ready.artifact.model);
+          const start = { float: network, plan: planQuantization(network, ready.ranges, wanted, artifact.spec) };
+          return repaired(ready.artifact, start, ready.ranges, wanted, run.ctx, { ...run.ctx, images: input.calibration }, () => undefined);
         },
       },
       { seconds, state },

@@ -91,9 +91,9 @@ export class Run {
   }
 
   /** The float network as the quantize step's options want it, calibrated. */
-  async ready(artifact: ModelArtifact): Promise<Prepared> {
+  async ready(artifact: ModelArtifact, options: OptionValues = this.options('quantize')): Promise<Prepared> {
     const { prepareFloat, readOptions } = await import('../steps/quantize');
-    return prepareFloat(artifact, readOptions(this.options('quantize')), (network) => this.calibrate(network));
+    return prepareFloat(artifact, readOptions(options), (network) => this.calibrate(network));
   }
 
   prune(artifact: ModelArtifact, ranges: RangesArtifact | null): Promise<ModelArtifact> {

@@ -1,4 +1,7 @@
-/** `npm run bench [-- --images N]`: one markdown table of ratios measured within one run, in Node and in Chromium. */
+/**
+ * `npm run bench [-- --images N] [--presets all|none|NAME,NAME] [--speed no]`: a markdown table of ratios measured within
+ * one run, in Node and in Chromium, and, with the real model at hand, what each preset keeps of it and how long it takes.
+ */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
@@ -12,11 +15,24 @@ import { createNodeEngine } from '../../src/runtime/node';
 import { writeScenes } from '../cli/coco-dir';
 import { type BenchRow, measure } from './measure';
 import type { PageRequest, PageResult } from './page';
+import { presetTable, QUANTIZING } from './presets';
 
-const { values } = parseArgs({ options: { images: { type: 'string', default: '16' } } });
+const { values } = parseArgs({
+  options: {
+    images: { type: 'string', default: '16' },
+    presets: { type: 'string', default: 'all' },
+    speed: { type: 'string', default: 'yes' },
+  },
+});
 const COUNT = Number(values.images);
 if (!Number.isInteger(COUNT) || COUNT < 2) {
   console.error(`--images must be a whole number from 2, not "${values.images}".`);
+  process.exit(2);
+}
+const PRESET_NAMES = values.presets === 'all' ? QUANTIZING : values.presets === 'none' ? [] : values.presets.split(',');
+const stranger = PRESET_NAMES.find((name) => !QUANTIZING.includes(name));
+if (stranger !== undefined) {
+  console.error(`There is no preset "${stranger}" that quantizes. There are: ${QUANTIZING.join(', ')}.`);
   process.exit(2);
 }
 const CORES = availableParallelism();
@@ -87,6 +103,11 @@ function table(reports: readonly Report[]): string {
 }
 
 const data = process.env.BONSAI_DATA ?? (existsSync('../shared/data') ? '../shared/data' : '');
+if (data && PRESET_NAMES.length > 0)
+  console.log(`${await presetTable(data, PRESET_NAMES, (what) => console.error(`Measuring ${what} …`))}\n`);
+else if (PRESET_NAMES.length > 0)
+  console.error('Presets are measured on the real model: set BONSAI_DATA to the folder that holds models/ and coco-val/.');
+if (values.speed === 'no') process.exit(0);
 const scratch = mkdtempSync(join(tmpdir(), 'bonsai-bench-'));
 const browserPath = findBrowser();
 const load = loadavg();

@@ -292,3 +292,9 @@ export function splitChannels(model: Model, ranges: RangesArtifact, limit: numbe
   ];
   return { model: split, notes, layers: done.map(({ candidate }) => candidate.layer.name) };
 }
+
+/** Layers (node names) that {@link splitChannels} would cut if it had no limit. */
+export function splittable(model: Model, ranges: RangesArtifact): ReadonlySet<string> {
+  const index = indexGraph(model.graph);
+  return new Set(candidates(index).flatMap((candidate) => (cutOf(index, candidate, ranges) ? [candidate.layer.name] : [])));
+}

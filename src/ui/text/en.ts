@@ -55,6 +55,7 @@ export const en = {
     repairsHelp: 'Each is judged on images that it has not seen, and undone where it does not help.',
     repairs: {
       equalize: 'Even out channel ranges',
+      splitLayers: 'Cut layers by channel range',
       weightRange: 'Clip weights',
       sixteenBit: '16-bit layers',
       clipping: 'Clip for the detections',
@@ -190,6 +191,7 @@ export const en = {
     leftOut: 'left out',
     repairNames: {
       equalize: 'Even out channel ranges',
+      splitLayers: 'Cut layers by channel range',
       'sixteen-bit': '16-bit layers',
       'task-clipping': 'Clip for the detections',
       'least-squares': 'Least squares',

@@ -14,6 +14,7 @@ import { planQuantization } from '../plan';
 import type { QuantPlan } from '../plan-types';
 import { buildQdq } from '../qdq';
 import type { QuantState } from '../repairs/types';
+import { splittable } from '../split-channels';
 import { type Board, type Carried, openBoard } from './board';
 import { channelPowers, floats, NO_POWER, outputPower, type Power, powerOf, sqnrOf } from './distance';
 import { analysisError } from './judged';
@@ -36,7 +37,7 @@ export interface AnalysisInput {
   readonly feeds: readonly Tensors[];
   /** What the recipe's repairs made of plan and weights; absent: the plan as calibrated. */
   readonly repaired?: QuantState;
-  /** Applies the fitted repairs that options ask for; absent or null: their gain is not measured. */
+  /** Prepares, calibrates and repairs the network as options ask; absent or null: such gains are not measured. */
   fit?(options: QuantizeOptions): Promise<QuantState | null>;
 }
 
@@ -50,12 +51,9 @@ export interface AnalysisContext {
 const FIT_SHARE = 0.5;
 /** Layers, costliest first, whose own gains are measured. */
 const LAYERS = 40;
-/** Options whose effect has to be fitted on images, so that no plan alone shows it. */
-const FITTED: ReadonlySet<string> = new Set(['biasCorrection', 'reconstruct']);
+/** Options whose effect has to be fitted on images, or that change the float network, so that no plan alone shows it. */
+const FITTED: ReadonlySet<string> = new Set(['splitLayers', 'equalize', 'biasCorrection', 'reconstruct']);
 const flat = ({ signal, noise, product, energy }: Power): readonly number[] => [signal, noise, product, energy];
-
-/** Options that change the float network before it is calibrated. */
-const BEFORE_CALIBRATION: ReadonlySet<string> = new Set(['equalize', 'splitLayers']);
 
 /** One measurement of a row; `db` is what rounding does to the value or weights themselves. */
 interface Question {
@@ -99,7 +97,8 @@ class Analysis {
     this.exact = { float, plan: { ...this.base.plan, ...NOTHING } };
     this.rows = findRows(this.base.float, this.base.plan, options, spec);
     const source = input.source && parseModel(input.source.bytes, input.source.external);
-    this.scene = { float: this.base.float, plan: this.base.plan, options, spec, ranges, rows: this.rows, source };
+    const cut = splittable(input.float, ranges);
+    this.scene = { float: this.base.float, plan: this.base.plan, options, spec, ranges, rows: this.rows, splittable: cut, source };
     for (const row of this.rows.rows) for (const finding of findCauses(this.scene, row)) this.cases.push(this.#caseOf(row, finding));
   }
 
@@ -107,8 +106,7 @@ class Analysis {
     if (finding.unmended) return { row, finding, other: finding.unmended, key: `unmended|${row.node}` };
     const keys = Object.keys(finding.repair ?? {});
     // After fitted repairs a plan made anew would throw them away, and the comparison would be unfair.
-    const unplanned = keys.length === 0 || this.input.repaired || keys.some((k) => BEFORE_CALIBRATION.has(k));
-    if (unplanned) return { row, finding, other: null, key: null };
+    if (keys.length === 0 || this.input.repaired) return { row, finding, other: null, key: null };
     const key = canonicalJson(finding.repair);
     if (keys.some((k) => FITTED.has(k))) return { row, finding, other: null, key };
     const known = this.cases.find((c) => c.key === key)?.other;
@@ -248,7 +246,10 @@ class Analysis {
   /** Whole-network error with one repair alone; each distinct repair once. */
   async gains(fitted: boolean): Promise<void> {
     const { measurements, input } = this;
-    const distinct = new Map(this.cases.filter(({ key }) => key !== null).map((c) => [c.key!, c]));
+    const distinct = [...new Map(this.cases.filter(({ key }) => key !== null).map((c) => [c.key!, c]))];
+    // A cut or an equalization costs one calibration, the others a fit: quick ones first.
+    const rank = ({ finding }: Case): number => Math.max(-1, ...Object.keys(finding?.repair ?? {}).map((k) => [...FITTED].indexOf(k)));
+    distinct.sort(([, a], [, b]) => rank(a) - rank(b));
     for (const [key, { other, finding }] of distinct) {
       if ((other === null) !== fitted || !finding) continue;
       if (other) {

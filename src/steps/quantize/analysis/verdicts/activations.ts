@@ -137,6 +137,9 @@ export const reluZero: Finder = (scene, row) => {
   };
 };
 
+/** What the repair asks for: the worst layers bring nearly all of the gain. */
+const SPLIT_LAYERS = 4;
+
 /** Channels far smaller than the range that all of them share: an activation has one scale on the device. */
 export const activationRanges: Finder = (scene, row) => {
   const stats = scene.ranges.tensors.get(row.value);
@@ -149,10 +152,13 @@ export const activationRanges: Finder = (scene, row) => {
   const ratio = Math.max(...spans) / Math.min(...spans);
   const exact = scene.rows.layering.index.producer(row.value)?.op === 'Relu' || row.value === row.rawValue;
   const resolved: OptionValues | null = scene.options.reconstruct === 'off' ? { reconstruct: 'least-squares' } : null;
+  const cut: OptionValues | null = scene.splittable.has(row.node)
+    ? { splitLayers: Math.max(SPLIT_LAYERS, scene.options.splitLayers) }
+    : null;
   return {
     kind: 'channel-ranges',
     sentence: `Channel ranges differ ${times(ratio)} under one activation scale: ${coarse.length} of ${plural(spans.length, 'channel')} span fewer than ${FEW_LEVELS} of 255 levels.`,
     evidence: activationEvidence(scene, row.value, { ratio, coarseChannels: coarse.length, channels: spans.length }),
-    repair: exact && !scene.options.equalize ? { equalize: true } : resolved,
+    repair: cut ?? (exact && !scene.options.equalize ? { equalize: true } : resolved),
   };
 };

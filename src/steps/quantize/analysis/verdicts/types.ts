@@ -14,6 +14,8 @@ export interface Scene {
   readonly spec: DetectorSpec | null;
   readonly ranges: RangesArtifact;
   readonly rows: Rows;
+  /** Layers (node names) that can be cut into parts of channels with like ranges. */
+  readonly splittable: ReadonlySet<string>;
   /** The network as its file has it, before constants and BatchNorm were folded; null where it isn't known. */
   readonly source: Model | null;
 }
