@@ -81,9 +81,8 @@ describe('the main job', () => {
   it('compresses with one press, and fills the table', async () => {
     const long = await watchLongTasks();
     await page.getByRole('button', { name: 'Compress for Hailo-8' }).click();
-    await page.getByRole('link', { name: 'Download bundle' }).waitFor({ timeout: 200_000 });
-    // Wall time while every core computes: a task of 50 ms may be seen as several times that.
-    expect(Math.max(0, ...(await long()))).toBeLessThan(500);
+    await page.getByRole('link', { name: 'Download bundle' }).waitFor({ timeout: 400_000 });
+    const longest = Math.max(0, ...(await long()));
     expect(await page.locator('tr[data-row]').evaluateAll((rows) => rows.map((row) => row.getAttribute('data-row')))).toEqual([
       'fp32',
       'pruned',
@@ -117,7 +116,9 @@ describe('the main job', () => {
     expect(Math.abs(difference - (map.int8 - map.fp32))).toBeLessThan(0.16);
     await someFound('compressed').waitFor({ timeout: 60_000 });
     expect(tab.errors).toEqual([]);
-  });
+    // Wall time while every core computes: a task of 50 ms may be seen as several times that.
+    expect(longest).toBeLessThan(500);
+  }, 440_000);
 
   it('moves the divider with the arrow keys', async () => {
     const divider = page.getByRole('slider', { name: 'Divider between original and compressed' });
