@@ -63,7 +63,7 @@ function convModel({ channels, outputs, kernel, size, attributes }: ConvCase): M
 async function gramOf(
   model: Model,
   feeds: Tensors,
-): Promise<{ layer: MatrixLayer; products: Float32Array; sums: Float32Array; y: Float32Array }> {
+): Promise<{ layer: MatrixLayer; products: Float32Array; sums: Float32Array; counts: Float32Array; y: Float32Array }> {
   const state = await stateOf(model, [feeds]);
   const [layer] = matrixLayers(model, state.plan, null, true, { maxInputs: 1000, grouped: true });
   const tapped = addTaps(model, [layer!.target]);
@@ -75,7 +75,7 @@ async function gramOf(
       ...graph,
       nodes: [...graph.nodes, ...part.nodes],
       initializers: new Map([...graph.initializers, ...part.initializers.map((t) => [t.name, t] as const)]),
-      outputs: [...graph.outputs, ...[part.products!, part.sums].map((name) => ({ name, dtype: null, shape: null }))],
+      outputs: [...graph.outputs, ...[part.products!, part.sums, part.counts!].map((name) => ({ name, dtype: null, shape: null }))],
     },
   };
   const results = await run(whole, feeds);
@@ -83,12 +83,13 @@ async function gramOf(
     layer: layer!,
     products: results[part.products!]!.data as Float32Array,
     sums: results[part.sums]!.data as Float32Array,
+    counts: results[part.counts!]!.data as Float32Array,
     y: results[layer!.target]!.data as Float32Array,
   };
 }
 
 /** Σ_i w·G[·][i] must equal (Σ y·aᵀ) − b·Σ aᵀ: the Gram matrices know the layer that made the targets. */
-function normalEquationsHold(model: Model, { layer, products, sums }: Awaited<ReturnType<typeof gramOf>>): number {
+function normalEquationsHold(model: Model, { layer, products, sums, counts }: Awaited<ReturnType<typeof gramOf>>): number {
   const rows = toRows(layer, model.graph.initializers.get('w')!);
   const bias = model.graph.initializers.get('b')!.data as Float32Array;
   const { groups, inputs: d, outputs: m } = layer;
@@ -97,7 +98,7 @@ function normalEquationsHold(model: Model, { layer, products, sums }: Awaited<Re
   for (let g = 0; g < groups; g++)
     for (let o = 0; o < m; o++) {
       const row = g * m + o;
-      let total = bias[row]! * layer.columns;
+      let total = bias[row]! * counts[g]!;
       for (let i = 0; i < d; i++) {
         let left = bias[row]! * sums[g * width + i]!;
         let scale = 1;
@@ -185,6 +186,15 @@ describe('Gram matrices computed by the graph', () => {
 /** Largest difference. */
 const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number => Math.max(...Array.from(a, (v, i) => Math.abs(v - b[i]!)));
 
+it('a pixel counts the less the more its targets stand out', async () => {
+  const model = convModel({ name: '', channels: 3, outputs: 2, kernel: [1, 1], size: [4, 5], attributes: {} });
+  const { counts, y } = await gramOf(model, { x: feed([1, 3, 4, 5], normals(random, 60)) });
+  const energy = Array.from({ length: 20 }, (_, p) => y[p]! ** 2 + y[20 + p]! ** 2);
+  const mean = energy.reduce((a, b) => a + b) / 20;
+  const expected = energy.reduce((sum, e) => sum + 1 / (1 + e / mean), 0);
+  expect(counts[0]).toBeCloseTo(expected, 3);
+});
+
 describe('ridge', () => {
   const shape = { groups: 1, inputs: 3, outputs: 2 };
   const truth = { rows: Float64Array.from([1, -2, 0.5, 3, 0, 1]), bias: Float64Array.from([0.25, -1]) };
@@ -194,7 +204,7 @@ describe('ridge', () => {
       cross: new Float64Array(6),
       inputSums: new Float64Array(3),
       targetSums: new Float64Array(2),
-      count: samples,
+      counts: Float64Array.of(samples),
     };
     for (let s = 0; s < samples; s++) {
       const a = normals(random, 3);
@@ -223,7 +233,7 @@ describe('ridge', () => {
       cross: new Float64Array(6),
       inputSums: new Float64Array(3),
       targetSums: new Float64Array(2),
-      count: 5,
+      counts: Float64Array.of(5),
     };
     expect(distance(ridge(empty, truth, shape, 1e-3, true)!.rows, truth.rows)).toBeLessThan(1e-12);
   });
@@ -249,15 +259,26 @@ describe('ridge', () => {
   });
 });
 
-/** Conv 1×1 → SiLU → depthwise → SiLU → two branches → Concat → Conv → head, with channels of uneven range. */
-function network(): Model {
+/**
+ * Conv 3×3 → depthwise → two branches → Concat → Conv → head, SiLU in between.
+ * @param spread factor of every third or fourth channel, put in by one layer and taken out by the next
+ */
+function network(spread = 7): Model {
   const c = 8;
-  const uneven = (data: Float32Array, per: number) => data.map((v, i) => v * (1 + 6 * (Math.floor(i / per) % 4 === 0 ? 1 : 0)));
+  const even = (_: number): number => 1;
+  const fourth = (i: number): number => (i % 4 === 0 ? spread : 1);
+  const third = (i: number): number => (i % 3 === 0 ? spread : 1);
   const silu = (from: string, to: string) => [node('Sigmoid', [from], [`${to}_s`]), node('Mul', [from, `${to}_s`], [to])];
   const conv = (x: string, w: string, y: string, attributes = {}) => node('Conv', [x, w, `${w}b`], [y], attributes);
-  const weights = (name: string, dims: readonly number[], sigma: number): Tensor[] => {
-    const n = dims.reduce((a, b) => a * b, 1);
-    return [f32(name, dims, uneven(normals(random, n, sigma), n / dims[0]!)), f32(`${name}b`, [dims[0]!], normals(random, dims[0]!, 0.3))];
+  const weights = (name: string, dims: readonly [number, number, number, number], input = even, output = even): Tensor[] => {
+    const taps = dims[2] * dims[3];
+    const depthwise = dims[1] === 1;
+    const data = normals(random, dims[0] * dims[1] * taps, 1 / Math.sqrt(dims[1] * taps)).map((v, i) => {
+      const o = Math.floor(i / (dims[1] * taps));
+      return (v * output(o)) / input(depthwise ? o : Math.floor(i / taps) % dims[1]);
+    });
+    const bias = normals(random, dims[0], 0.3).map((v, o) => v * output(o));
+    return [f32(name, dims, data), f32(`${name}b`, [dims[0]], bias)];
   };
   return makeModel({
     inputs: [value('x', [1, 3, 12, 12])],
@@ -277,12 +298,12 @@ function network(): Model {
       conv('m', 'w6', 'out'),
     ],
     initializers: [
-      ...weights('w1', [c, 3, 3, 3], 0.4),
-      ...weights('w2', [c, 1, 3, 3], 0.4),
-      ...weights('w3', [c, c, 1, 1], 0.4),
-      ...weights('w4', [c, c, 1, 1], 0.4),
-      ...weights('w5', [c, 2 * c, 1, 1], 0.3),
-      ...weights('w6', [4, c, 1, 1], 0.4),
+      ...weights('w1', [c, 3, 3, 3], even, fourth),
+      ...weights('w2', [c, 1, 3, 3], fourth, third),
+      ...weights('w3', [c, c, 1, 1], third, fourth),
+      ...weights('w4', [c, c, 1, 1], third, fourth),
+      ...weights('w5', [c, 2 * c, 1, 1], fourth, fourth),
+      ...weights('w6', [4, c, 1, 1], fourth, even),
     ],
   });
 }
@@ -332,7 +353,7 @@ describe('the repair', () => {
   });
 
   it('one weight scale a layer: choosing the integers in the same pass lowers the error further', async () => {
-    const model = network();
+    const model = network(60);
     const feeds = images(12);
     const options = { ...OPTIONS, weights: 'per-tensor', tail: 'float' } as const;
     const state: QuantState = { float: model, plan: planQuantization(model, await rangesOf(model, feeds), options, null) };

@@ -31,14 +31,15 @@ async function correct(state: QuantState, ctx: RepairContext): Promise<QuantStat
     progress: () => undefined,
     inOrder: false,
     sumsOnly: true,
-    solve(layer, { inputSums, count }) {
+    solve(layer, { inputSums, counts }) {
       const { rows, bias } = parameters.read(layer);
       const quantized = parameters.quantized(layer).rows;
       const corrected = bias.map((b, row) => {
         const group = Math.floor(row / layer.outputs);
         let shift = 0;
         for (let i = 0; i < layer.inputs; i++)
-          shift += ((rows[row * layer.inputs + i]! - quantized[row * layer.inputs + i]!) * inputSums[group * layer.inputs + i]!) / count;
+          shift +=
+            ((rows[row * layer.inputs + i]! - quantized[row * layer.inputs + i]!) * inputSums[group * layer.inputs + i]!) / counts[group]!;
         if (shift !== 0) moved = true;
         return b + shift;
       });

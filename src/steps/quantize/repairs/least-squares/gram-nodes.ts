@@ -9,6 +9,8 @@ export interface GramNodes {
   readonly products: string | null;
   /** [groups, inputs (+ outputs)] */
   readonly sums: string;
+  /** [groups]: the columns' weights added up; null where each column counts 1 */
+  readonly counts: string | null;
 }
 
 class Builder {
@@ -28,6 +30,12 @@ class Builder {
   ints(values: readonly number[]): string {
     const name = this.#name();
     this.initializers.push(tensor(name, 'int64', [values.length], BigInt64Array.from(values, BigInt)));
+    return name;
+  }
+
+  float(value: number): string {
+    const name = this.#name();
+    this.initializers.push(tensor(name, 'float32', [], Float32Array.of(value)));
     return name;
   }
 
@@ -80,6 +88,17 @@ function features(b: Builder, x: string, count: number): string {
 }
 
 /**
+ * Weight of each column, 1 / (1 + its targets' energy over the mean energy): a few huge values, which quantization clips
+ * anyway, would otherwise outweigh all ordinary pixels in a sum of squares.
+ * @returns [groups, 1, columns]
+ */
+function evenWeights(b: Builder, y: string, count: number): string {
+  const energy = b.add('ReduceSum', [b.add('Mul', [y, y]), b.ints([1])]);
+  const total = b.add('Add', [b.add('ReduceSum', [energy, b.ints([2])]), b.float(1e-30)]);
+  return b.add('Div', [total, b.add('Add', [b.add('Mul', [energy, b.float(count)]), total])]);
+}
+
+/**
  * @param input value that the layer reads
  * @param target value of the layer's wanted output, or null for the inputs' Gram alone
  * @param prefix makes the new names unique in the graph
@@ -91,7 +110,10 @@ export function gramNodes(layer: MatrixLayer, input: string, target: string | nu
   const a = patches ? unfold(b, input, patches, groups) : features(b, input, inputs);
   const y = target === null ? null : patches ? columns(b, target, patches, layer) : features(b, target, outputs);
   const all = y === null ? a : b.add('Concat', [a, y], { axis: 1 });
-  const products = sumsOnly ? null : b.add('MatMul', [a, b.add('Transpose', [all], { perm: [0, 2, 1] })]);
-  const sums = b.add('ReduceSum', [all, b.ints([2])], { keepdims: 0 });
-  return { nodes: b.nodes, initializers: b.initializers, products, sums };
+  const weights = y && evenWeights(b, y, layer.columns);
+  const weighed = weights ? b.add('Mul', [all, weights]) : all;
+  const products = sumsOnly ? null : b.add('MatMul', [a, b.add('Transpose', [weighed], { perm: [0, 2, 1] })]);
+  const sums = b.add('ReduceSum', [weighed, b.ints([2])], { keepdims: 0 });
+  const counts = weights && b.add('ReduceSum', [weights, b.ints([1, 2])], { keepdims: 0 });
+  return { nodes: b.nodes, initializers: b.initializers, products, sums, counts };
 }

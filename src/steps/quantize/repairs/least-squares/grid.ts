@@ -20,9 +20,9 @@ interface Group {
 }
 
 function groupOf({ inputs: d, outputs: m }: MatrixLayer, gram: Gram, { rows }: Affine, g: number, free: boolean): Group {
-  const means = gram.inputSums.slice(g * d, (g + 1) * d).map((sum) => (free ? sum / gram.count : 0));
+  const means = gram.inputSums.slice(g * d, (g + 1) * d).map((sum) => (free ? sum / gram.counts[g]! : 0));
   const centred = gram.inputs.slice(g * d * d, (g + 1) * d * d);
-  for (let i = 0; i < d; i++) for (let j = 0; j < d; j++) centred[i * d + j]! -= gram.count * means[i]! * means[j]!;
+  for (let i = 0; i < d; i++) for (let j = 0; j < d; j++) centred[i * d + j]! -= gram.counts[g]! * means[i]! * means[j]!;
   const own = rows.slice(g * m * d, (g + 1) * m * d);
   const energies = Float64Array.from({ length: m }, (_, o) => quadratic(centred, own.subarray(o * d, (o + 1) * d)));
   const floor = Math.max(...energies) * 1e-6 + Number.MIN_VALUE;

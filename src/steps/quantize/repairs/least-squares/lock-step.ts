@@ -83,16 +83,16 @@ class Track {
 interface Sums {
   readonly layer: MatrixLayer;
   readonly part: GramNodes;
-  readonly gram: Gram & { count: number };
+  readonly gram: Gram;
 }
 
-function emptyGram({ groups, inputs, outputs }: MatrixLayer, targets: boolean, sumsOnly: boolean): Gram & { count: number } {
+function emptyGram({ groups, inputs, outputs }: MatrixLayer, targets: boolean, sumsOnly: boolean): Gram {
   return {
     inputs: new Float64Array(sumsOnly ? 0 : groups * inputs * inputs),
     cross: new Float64Array(targets ? groups * inputs * outputs : 0),
     inputSums: new Float64Array(groups * inputs),
     targetSums: new Float64Array(targets ? groups * outputs : 0),
-    count: 0,
+    counts: new Float64Array(groups),
   };
 }
 
@@ -113,7 +113,8 @@ function accumulate({ layer, gram, part }: Sums, results: Tensors): void {
     for (let i = 0; i < inputs; i++) gram.inputSums[g * inputs + i]! += sums[g * width + i]!;
     for (let o = inputs; o < width; o++) gram.targetSums[g * outputs + o - inputs]! += sums[g * width + o]!;
   }
-  gram.count += columns;
+  const counts = part.counts && (results[part.counts]!.data as Float32Array);
+  for (let g = 0; g < groups; g++) gram.counts[g]! += counts ? counts[g]! : columns;
 }
 
 /** Stages of the teacher: as the student's, but a solved layer's target is needed one stage before the student runs it. */
@@ -131,7 +132,7 @@ function withGrams(model: Model, sums: readonly Sums[], targets: Readonly<Record
     initializers: new Map([...graph.initializers, ...parts.flatMap(({ initializers }) => initializers.map((t) => [t.name, t] as const))]),
     outputs: [
       ...graph.outputs,
-      ...parts.flatMap((p) => (p.products ? [p.products, p.sums] : [p.sums])).map((name) => ({ name, dtype: null, shape: null })),
+      ...parts.flatMap((p) => [p.products, p.sums, p.counts]).flatMap((name) => (name ? [{ name, dtype: null, shape: null }] : [])),
     ],
   });
 }

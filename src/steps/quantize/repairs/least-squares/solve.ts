@@ -10,8 +10,8 @@ export interface Gram {
   readonly inputSums: Float64Array;
   /** [groups, outputs]: Σ y; empty without targets */
   readonly targetSums: Float64Array;
-  /** Columns added up. */
-  readonly count: number;
+  /** [groups]: weights of the columns added up. */
+  readonly counts: Float64Array;
 }
 
 /** Lower Cholesky factor of a symmetric positive definite n × n matrix, in place (the upper triangle is left as it was). Null when it isn't definite. */
@@ -79,10 +79,10 @@ export function ridge(
       trace += system[i * n + i]!;
     }
     // An input that is always 0 leaves the old weights; the tiny floor keeps the system definite.
-    const pull = Math.max((lambda * trace) / d, 1e-12 * gram.count, Number.MIN_VALUE);
+    const pull = Math.max((lambda * trace) / d, 1e-12 * gram.counts[g]!, Number.MIN_VALUE);
     if (hasBias) {
       for (let i = 0; i < d; i++) system[i * n + d] = system[d * n + i] = gram.inputSums[g * d + i]!;
-      system[d * n + d] = gram.count + BIAS_RIDGE * pull;
+      system[d * n + d] = gram.counts[g]! + BIAS_RIDGE * pull;
     }
     for (let i = 0; i < d; i++) system[i * n + i] = system[i * n + i]! + pull;
     const factor = cholesky(system, n);
@@ -110,7 +110,7 @@ export function rowErrors(gram: Gram, { rows, bias }: Affine, shape: { groups: n
     for (let o = 0; o < m; o++) {
       const row = g * m + o;
       const b = bias[row]!;
-      let total = b * b * gram.count - 2 * b * gram.targetSums[row]!;
+      let total = b * b * gram.counts[g]! - 2 * b * gram.targetSums[row]!;
       for (let i = 0; i < d; i++) {
         const w = rows[row * d + i]!;
         let inner = 2 * (b * gram.inputSums[g * d + i]! - gram.cross[(g * d + i) * m + o]!);
