@@ -2,7 +2,7 @@
 import type { DetectorSpec } from '../../../../models';
 import { attrFloat, attrInt, attrInts, attrString, inferShapes, type Model, type Node, type Tensor, toFloat32 } from '../../../../onnx';
 import { findLayers } from '../../layers';
-import type { ConstantQuant, QuantLayer, QuantPlan } from '../../plan-types';
+import type { QuantLayer, QuantPlan } from '../../plan-types';
 
 /** How a convolution reads its input: one row per tap (c, ky, kx), one column per output pixel kept. */
 export interface Patches {
@@ -143,7 +143,7 @@ export function matrixLayers(
     const shape = shapes.get(value)?.shape;
     return shape?.every((d) => typeof d === 'number') ? (shape as readonly number[]) : null;
   };
-  const planned = new Map(plan.constants.filter(({ role }) => role === 'weight').map((c) => [c.node, c]));
+  const planned = new Set(plan.constants.filter(({ role }) => role === 'weight').map((c) => c.node));
   const byName = new Map(model.graph.nodes.map((node) => [node.name, node]));
   return layers.flatMap((layer) => {
     const node = byName.get(layer.node)!;
@@ -170,9 +170,4 @@ export function toRows(layer: MatrixLayer, weight: Tensor): Float64Array {
 /** The inverse of {@link toRows}. */
 export function fromRows(layer: MatrixLayer, rows: ArrayLike<number>): Float32Array {
   return Float32Array.from(layer.transposed ? transpose(rows, layer.outputs, layer.inputs) : rows);
-}
-
-/** Quantization parameters of a layer's weight, by node. */
-export function weightPlan(plan: QuantPlan): ReadonlyMap<string, ConstantQuant> {
-  return new Map(plan.constants.filter(({ role }) => role === 'weight').map((c) => [c.node, c]));
 }
