@@ -141,7 +141,7 @@ export const quantizeMeta: StepMeta = {
     {
       key: 'clipTrials',
       type: 'number',
-      default: 800,
+      default: 400,
       min: 1,
       max: 100000,
       step: 10,

@@ -11,7 +11,7 @@ import { type Budget, searchAlone, searchTogether } from './search';
 import { openTrials, type Trials } from './trials';
 
 /** Images that a group alone is tried on, that all of them together are tried on, and that have the last word. */
-const IMAGES = { alone: 8, together: 24, check: 80 };
+const IMAGES = { alone: 12, together: 24, check: 80 };
 /** Groups that are searched together: those that disturb the outputs most even at their best. */
 const TOGETHER = 8;
 
