@@ -30,7 +30,7 @@ export interface QuantizeOptions {
 
 export const quantizeMeta: StepMeta = {
   id: 'quantize',
-  version: 2,
+  version: 3,
   options: [
     {
       key: 'weights',
@@ -203,7 +203,7 @@ export const quantizeMeta: StepMeta = {
       max: 100000,
       step: 1,
       advanced: true,
-      help: 'Calibration images that repairs use; a tenth of them is held back to judge each repair.',
+      help: 'Calibration images that repairs use; a fifth of them is held back to judge each repair.',
     },
   ],
 };

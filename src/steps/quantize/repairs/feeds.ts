@@ -9,8 +9,8 @@ import type { Feeds } from './types';
 /** Prepared inputs kept in memory; the rest is prepared again when asked for. */
 const KEPT_BYTES = 256e6;
 
-/** A tenth of the images is held back, but never so few that a mean says nothing, nor more than are needed for one. */
-const HELD = { share: 0.1, least: 4, most: 24 };
+/** A fifth of the images is held back, but never so few that a mean says nothing, nor more than are needed for one. */
+const HELD = { share: 0.2, least: 4, most: 40 };
 
 /**
  * Splits a set's images into those that repairs fit on and those that they are judged on, evenly spread.

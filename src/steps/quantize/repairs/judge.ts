@@ -5,6 +5,9 @@ import { type OutputError, outputError } from '../../output-error';
 import type { CancelToken } from '../../types';
 import type { Feeds, Judge } from './types';
 
+/** Keeps the logarithm of an image without any error finite. */
+const SMALLEST = 1e-12;
+
 /** Runs the teacher once over `feeds`; what it said is what later networks are judged by. */
 export async function openJudge(
   teacher: Model,
@@ -29,9 +32,9 @@ export async function openJudge(
         let sum = 0;
         for (let i = 0; i < feeds.count; i++) {
           ctx.cancel.throwIfAborted();
-          sum += errors[i]!(await judged.run(await feeds.at(i)));
+          sum += Math.log(Math.max(errors[i]!(await judged.run(await feeds.at(i))), SMALLEST));
         }
-        return sum / feeds.count;
+        return Math.exp(sum / feeds.count);
       } finally {
         await judged.release();
       }

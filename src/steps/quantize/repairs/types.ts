@@ -22,7 +22,10 @@ export interface Feeds {
 
 /** How far a network's outputs are from the teacher's on images that no repair has seen. */
 export interface Judge {
-  /** Mean error of a network's outputs, ≥ 0, lower is better; comparable within one run only (see output-error.ts). */
+  /**
+   * Geometric mean over the images of the outputs' error, > 0, lower is better; comparable within one run only (see
+   * output-error.ts). An arithmetic mean would be the error of the one or two images that are hardest to quantize.
+   */
   score(model: Model): Promise<number>;
 }
 
@@ -32,9 +35,9 @@ export interface RepairContext extends Pick<StepContext, 'engine' | 'gpu' | 'can
   readonly spec: DetectorSpec | null;
   readonly ranges: RangesArtifact;
   readonly options: QuantizeOptions;
-  /** Nine tenths of the calibration images. */
+  /** Four fifths of the calibration images. */
   readonly fit: Feeds;
-  /** The other tenth: repairs may look at them to choose or to stop, never fit on them. */
+  /** The other fifth: repairs may look at them to choose or to stop, never fit on them. */
   readonly held: Feeds;
   readonly judge: Judge;
   /** A sentence for the user. */
