@@ -4,7 +4,7 @@
  */
 export { AUGMENTATION, type Augmentation, augment } from './augment';
 export { withBatch } from './batch';
-export { type Distillation, type FeatureLoss, MASS, planDistillation } from './losses/distill';
+export { type Distillation, type DistillationOptions, type FeatureLoss, MASS, planDistillation } from './losses/distill';
 export { type GraphObjective, type GraphObjectiveParts, openObjective } from './objective';
 export { OPTIMIZERS, type OptimizerId, type Variable } from './optimizers';
 export { averageDecay, rateFactor, SCHEDULE, type Schedule } from './schedule';

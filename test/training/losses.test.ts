@@ -115,7 +115,7 @@ describe('distillation of YOLOX', () => {
     const images = { images: { dtype: 'float32' as const, dims: [1, 3, 64, 64], data: image(64, 4) } };
     const other = disturbed(model, 0.05);
     const loss = async (f: typeof features | null) => {
-      const plan = planDistillation(model, matchFamily(model), f);
+      const plan = planDistillation(model, matchFamily(model), { features: f });
       const targets = await run(plan.teacher(model), images);
       const { model: student, loss: name } = plan.student(other);
       return (await run(student, { ...images, ...targets }))[name]!.data[0] as number;
@@ -177,6 +177,14 @@ describe('distillation of other networks', () => {
     }
     expect((await lossOf(model, other, null)) / expected).toBeCloseTo(1, 4);
     expect(await lossOf(model, model, null)).toBe(0);
+    const plan = planDistillation(model, null, {
+      variances: new Map([
+        ['a', 2],
+        ['b', 0.5],
+      ]),
+    });
+    const targets = await run(plan.teacher(model), x);
+    expect([targets['target/output_0/weight']!.data[0], targets['target/output_1/weight']!.data[0]]).toEqual([0.5, 2]);
   });
 
   it('weighs NanoDet’s boxes by the scores of their cells', async () => {

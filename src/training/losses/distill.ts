@@ -20,6 +20,12 @@ export interface FeatureLoss {
   readonly tensors: readonly { readonly value: string /** Per channel (axis 1), > 0. */; readonly variance: ArrayLike<number> }[];
 }
 
+export interface DistillationOptions {
+  readonly features?: FeatureLoss | null;
+  /** Usual variance of outputs without known scores; absent: that of the batch, which is noisy where most images are empty. */
+  readonly variances?: ReadonlyMap<string, number>;
+}
+
 export interface Distillation {
   /** Outputs of the teacher's network and inputs of the student's, with the same names. */
   readonly targets: readonly string[];
@@ -143,7 +149,11 @@ function cut(model: Model, values: readonly string[]): Model {
  * @param model the float network, names and shapes as both teacher and student have them
  * @throws StudioError 'unsupported' when it has no float output to compare
  */
-export function planDistillation(model: Model, spec: DetectorSpec | null, features: FeatureLoss | null = null): Distillation {
+export function planDistillation(
+  model: Model,
+  spec: DetectorSpec | null,
+  { features = null, variances }: DistillationOptions = {},
+): Distillation {
   const heads = planHeads(spec, model);
   const outputs = heads ? [] : plainOutputs(model);
   if (!heads && outputs.length === 0)
@@ -163,7 +173,9 @@ export function planDistillation(model: Model, spec: DetectorSpec | null, featur
     }
     for (const [i, value] of outputs.entries()) {
       targets.push({ name: plainTarget(i, 'values'), value });
-      targets.push({ name: plainTarget(i, 'weight'), value: w.add('Reciprocal', [variance(w, value)]) });
+      const usual = variances?.get(value);
+      const weight = usual ? w.scalar(1 / usual) : w.add('Reciprocal', [variance(w, value)]);
+      targets.push({ name: plainTarget(i, 'weight'), value: weight });
     }
     targets.push({ name: MASS, value: masses.length > 0 ? w.add('Max', [w.total(masses), w.scalar(1)]) : w.scalar(1) });
     const named = targets.map(({ name, value }) => w.as(value, name));

@@ -3,11 +3,19 @@
  * int8 weights themselves stay; both move out of the Conv, which then has only constants and runs fastest.
  */
 import { type Model, node as makeNode, type Node, withGraph } from '../../../../onnx';
-import type { QuantPlan } from '../../plan-types';
+import type { ConstantQuant, QuantLayer, QuantPlan } from '../../plan-types';
 
 type Dims = readonly number[];
 
 const isConv = ({ op, domain }: Node): boolean => domain === '' && (op === 'Conv' || op === 'ConvTranspose');
+
+/** The layer that a bias belongs to: its own node's, or the one before the Add that a matrix product's bias stands in. */
+export function layerOfBias(model: Model, plan: QuantPlan): (bias: ConstantQuant) => QuantLayer | undefined {
+  const byNode = new Map(plan.layers.map((layer) => [layer.node, layer]));
+  const byOutput = new Map(plan.layers.map((layer) => [layer.rawOutput, layer]));
+  const nodes = new Map(model.graph.nodes.map((node) => [node.name, node]));
+  return ({ node }) => byNode.get(node) ?? nodes.get(node)?.inputs.flatMap((name) => byOutput.get(name) ?? [])[0];
+}
 
 /** Bias constants that only layers' bias inputs read. */
 export function trainableBiases(model: Model, plan: QuantPlan): ReadonlySet<string> {

@@ -3,9 +3,9 @@
  * Bhalgat et al. 2020) is pulled toward the float network's outputs on augmented, unlabelled images. Rates, units and loss
  * as ../shared/lab.md §8 found them; unseen images decide which step is kept.
  */
-import { defaultPreprocess, type Preprocess } from '../../../../models';
+import { defaultPreprocess, inputDims, type Preprocess } from '../../../../models';
 import { createRandom, StudioError } from '../../../../numerics';
-import { cutAt, type Model } from '../../../../onnx';
+import { cutAt, fixDimensions, type Model } from '../../../../onnx';
 import type { RunTensor, Tensors } from '../../../../runtime';
 import {
   augment,
@@ -19,7 +19,7 @@ import {
 } from '../../../../training';
 import { timer } from '../../../common';
 import type { Feeds, QuantState, Repair, RepairContext } from '../types';
-import { gainsOf, separateAffine } from './affine';
+import { gainsOf, layerOfBias, separateAffine } from './affine';
 import { learnedState } from './result';
 import { channelSigma } from './sigma';
 import { bakeConstants, insertFakeQuant, type Learnable, type LearnRates, learnables, withVariables } from './student';
@@ -44,6 +44,8 @@ export const LEARN_SETTINGS: LearnSettings = { rates: RATES, averageDecay: TRAIN
 
 type Sigma = ReadonlyMap<string, Float32Array>;
 
+const meanSquare = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, v) => sum + (v * v) / values.length, 0);
+
 /** Layers' outputs that several nodes read: stages, residuals, what heads share. */
 function junctions({ float, plan }: QuantState): readonly string[] {
   const readers = new Map<string, number>();
@@ -53,14 +55,12 @@ function junctions({ float, plan }: QuantState): readonly string[] {
 
 /** Bias constant → σ of its layer's channels. */
 function biasUnits(state: QuantState, sigma: Sigma): Sigma {
-  const nodes = new Map(state.float.graph.nodes.map((node) => [node.name, node]));
+  const layerOf = layerOfBias(state.float, state.plan);
   const units = new Map<string, Float32Array>();
-  for (const { role, node, tensor } of state.plan.constants) {
-    if (role !== 'bias') continue;
-    const reader = nodes.get(node)!;
-    const layer = state.plan.layers.find((l) => l.node === node || reader.inputs.includes(l.rawOutput));
-    const own = layer && sigma.get(layer.rawOutput);
-    if (own && !units.has(tensor)) units.set(tensor, own);
+  for (const constant of state.plan.constants) {
+    if (constant.role !== 'bias' || units.has(constant.tensor)) continue;
+    const own = sigma.get(layerOf(constant)?.rawOutput ?? '');
+    if (own) units.set(constant.tensor, own);
   }
   return units;
 }
@@ -115,18 +115,23 @@ function usedBy(model: Model, learnable: Learnable): Learnable {
 
 /** Student, teacher and data as an objective. @throws StudioError 'unsupported' where a layer has no gradient */
 export async function openLearning(state: QuantState, ctx: RepairContext, settings: LearnSettings): Promise<Opened> {
-  const { spec, teacher, engine } = ctx;
-  const p = spec?.preprocess ?? defaultPreprocess(teacher);
-  const input = spec?.input ?? teacher.graph.inputs[0]?.name;
+  const { spec, engine } = ctx;
+  const p = spec?.preprocess ?? defaultPreprocess(ctx.teacher);
+  const input = spec?.input ?? ctx.teacher.graph.inputs[0]?.name;
   if (!p || !input) throw new StudioError('unsupported', 'Only networks that take one image can be trained here.');
+  const sized = (model: Model): Model => fixDimensions(model, { [input]: inputDims(p) });
+  const teacher = sized(ctx.teacher);
   const compared = settings.features > 0 ? junctions(state) : [];
-  const sigma = await channelSigma(teacher, [...state.plan.layers.map(({ rawOutput }) => rawOutput), ...compared], ctx.fit, ctx);
+  const outputs = teacher.graph.outputs.map(({ name }) => name);
+  const values = [...state.plan.layers.map(({ rawOutput }) => rawOutput), ...compared, ...outputs];
+  const sigma = await channelSigma(teacher, values, ctx.fit, ctx);
   const tensors = compared.map((value) => ({ value, variance: sigma.get(value)!.map((s) => s * s) }));
   const features = tensors.length > 0 ? { strength: settings.features / tensors.length, tensors } : null;
-  const loss = planDistillation(teacher, spec, features);
+  const variances = new Map(outputs.map((name) => [name, meanSquare(sigma.get(name) ?? [])]));
+  const loss = planDistillation(teacher, spec, { features, variances });
   const learnable = learnables(state.float, state.plan, biasUnits(state, sigma), settings.rates, ctx.options.symmetric);
   const dims = new Map(learnable.variables.map((variable) => [variable.name, variable.dims]));
-  const baked = separateAffine(bakeConstants(state.float, state.plan), dims, gainsOf(state.float, state.plan));
+  const baked = separateAffine(sized(bakeConstants(state.float, state.plan)), dims, gainsOf(state.float, state.plan));
   const pair = (batch: number) => {
     const widen = (model: Model): Model | null => {
       const cut = cutAt(model, loss.values);
@@ -199,5 +204,14 @@ export const learn: Repair = {
   id: 'learn',
   label: 'Learning scales, zero points and biases',
   wanted: ({ learnSteps }) => learnSteps > 0,
-  apply: (state, ctx) => learnWith(state, ctx, LEARN_SETTINGS),
+  async apply(state, ctx) {
+    try {
+      return await learnWith(state, ctx, LEARN_SETTINGS);
+    } catch (error) {
+      // A layer without a gradient, an output without a fixed shape: the network is quantized without this repair.
+      if (!(error instanceof StudioError) || error.code !== 'unsupported') throw error;
+      ctx.note(`learn was left out: ${error.message}`);
+      return state;
+    }
+  },
 };

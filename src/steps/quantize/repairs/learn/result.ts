@@ -3,9 +3,9 @@ import { dequantize, type QParams, quantize } from '../../../../numerics';
 import { type Model, type Node, tensor, toFloat32, withGraph } from '../../../../onnx';
 import type { Values, Variable } from '../../../../training';
 import { weightLayout } from '../../constants';
-import type { ActivationQuant, ConstantQuant, QuantLayer, QuantPlan } from '../../plan-types';
+import type { ActivationQuant, ConstantQuant, QuantPlan } from '../../plan-types';
 import type { QuantState } from '../types';
-import { gainsOf } from './affine';
+import { gainsOf, layerOfBias } from './affine';
 import { rootOf, scaleName, zeroName } from './student';
 
 /** A bias may fill half of the int32 accumulator, as the plan allows it (see constants.ts). */
@@ -47,22 +47,18 @@ function rescaled(
   ];
 }
 
-/** The bias entry of a layer: on its own node, or on the Add behind it. */
-function biasOf(layer: QuantLayer, constants: readonly ConstantQuant[], nodes: ReadonlyMap<string, Node>): ConstantQuant | undefined {
-  return constants.find(
-    ({ role, node }) => role === 'bias' && (node === layer.node || nodes.get(node)?.inputs.includes(layer.rawOutput) === true),
-  );
-}
-
 /** Moves every bias to the accumulator scale that the plan's activations give; weights keep their integers. */
 export function followScales(model: Model, plan: QuantPlan): QuantPlan {
   const nodes = new Map(model.graph.nodes.map((node) => [node.name, node]));
+  const weights = new Map(plan.constants.flatMap((c) => (c.role === 'weight' ? [[c.node, c] as const] : [])));
+  const layerOf = layerOfBias(model, plan);
   const changed = new Map<ConstantQuant, ConstantQuant>();
-  for (const layer of plan.layers) {
-    const weight = plan.constants.find(({ role, node }) => role === 'weight' && node === layer.node);
-    const bias = biasOf(layer, plan.constants, nodes);
+  for (const bias of plan.constants) {
+    const layer = bias.role === 'bias' ? layerOf(bias) : undefined;
+    if (!layer) continue;
+    const weight = weights.get(layer.node);
     const inputScale = plan.activations.get(layer.input)?.params.scale[0];
-    if (!weight || !bias || inputScale === undefined) continue;
+    if (!weight || inputScale === undefined) continue;
     const [newWeight, newBias] = rescaled(weight, bias, nodes.get(layer.node)!, model, inputScale);
     changed.set(weight, newWeight).set(bias, newBias);
   }

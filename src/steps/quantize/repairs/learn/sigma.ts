@@ -28,7 +28,7 @@ function collect(moments: Moments, data: Float32Array, channels: number, inner: 
 }
 
 /**
- * Standard deviation per channel of some values, by name: channels lie on axis 1 of maps and on the last axis of matrices.
+ * Standard deviation per channel of some float32 values, by name (others are left out): channels lie on axis 1 of maps and on the last axis of matrices.
  * @param model the float network
  */
 export async function channelSigma(
@@ -46,12 +46,13 @@ export async function channelSigma(
       const outputs = await session.run(await feeds.at(Math.floor((i * feeds.count) / Math.min(IMAGES, feeds.count))), names);
       for (const name of names) {
         const { dims, data } = outputs[name]!;
+        if (!(data instanceof Float32Array)) continue;
         const axis = dims.length > 2 ? 1 : dims.length - 1;
         const channels = dims[axis] ?? 1;
         const moments = found.get(name) ?? { sum: new Float64Array(channels), squares: new Float64Array(channels), count: 0 };
         found.set(name, moments);
         const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-        collect(moments, data as Float32Array, channels, inner);
+        collect(moments, data, channels, inner);
       }
     }
   } finally {
