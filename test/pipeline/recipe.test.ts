@@ -116,8 +116,8 @@ describe('parseRecipe', () => {
     ],
     [
       'an unknown choice',
-      withStep({ step: 'quantize', options: { calibrator: 'entropy' } }),
-      'The recipe\'s option quantize.calibrator is "entropy". | It must be one of: minmax, percentile, mse.',
+      withStep({ step: 'quantize', options: { calibrator: 'kl' } }),
+      'The recipe\'s option quantize.calibrator is "kl". | It must be one of: minmax, percentile, mse, entropy.',
     ],
     [
       'a number for a switch',
@@ -160,7 +160,12 @@ describe('presets', () => {
   it('switches on what the names say', () => {
     expect(Object.fromEntries(Object.entries(PRESETS).map(([name, make]) => [name, enabled(make())]))).toEqual({
       'int8-naive': ['calibrate', 'quantize', 'evaluate', 'export'],
-      'int8-percentile': ['calibrate', 'quantize', 'evaluate', 'export'],
+      ...Object.fromEntries(
+        ['int8-percentile', 'int8-fast', 'int8-best', 'int8-mixed-5', 'int8-pertensor', 'tflite-int8'].map((name) => [
+          name,
+          ['calibrate', 'quantize', 'evaluate', 'export'],
+        ]),
+      ),
       'prune-10': ['prune', 'evaluate', 'export'],
       'prune-10-int8': ORDER,
     });
@@ -171,6 +176,11 @@ describe('presets', () => {
     expect(quantize('int8-naive')).toMatchObject({ weights: 'per-tensor', calibrator: 'minmax' });
     for (const name of ['int8-percentile', 'prune-10-int8'])
       expect(quantize(name)).toMatchObject({ weights: 'per-channel', calibrator: 'percentile', percentile: 99.9 });
+    expect(quantize('int8-pertensor')).toMatchObject({ weights: 'per-tensor', learnSteps: 0 });
+    for (const name of ['int8-fast', 'int8-best', 'tflite-int8']) expect(quantize(name).sixteenBit).toBe('off');
+    expect(quantize('int8-mixed-5')).toMatchObject({ sixteenBit: 'search', sixteenBitLayers: 5 });
+    expect(PRESETS['tflite-int8']!().device).toBe('tflite');
+    expect(quantize('tflite-int8')).toMatchObject({ activations: 'int8', symmetric: false, fuseActivations: false, concat: 'shared' });
     for (const name of ['prune-10', 'prune-10-int8']) expect(stepOf(PRESETS[name]!(), 'prune').options.macsReduction).toBe(10);
   });
 });
