@@ -129,6 +129,7 @@ export async function runCommand(args: RunArguments, progress: ProgressLine): Pr
       parameters: { before: fp32.parameters, after: small.parameters },
       macs: { before: fp32.macs, after: small.macs },
       preprocess: result.preprocess,
+      pareto: result.pareto,
       files,
       seconds: { ...result.seconds, total: (performance.now() - start) / 1000 },
       notes: result.notes,

@@ -10,6 +10,7 @@ export type {
   ModelArtifact,
   OptionMeta,
   OptionValues,
+  ParetoPoint,
   Progress,
   RangesArtifact,
   StepId,

@@ -215,6 +215,7 @@ export async function runRecipe(recipe: Recipe, input: RunInput, env: RunEnviron
     models,
     files,
     quant: quant?.artifact.plan ?? [],
+    pareto: quant?.artifact.pareto ?? [],
     ranges: quant?.ranges ?? null,
     preprocess: { name: choice.name, proposed: choice.proposed },
     layerError,

@@ -6,6 +6,7 @@ import type {
   Engine,
   ImageSet,
   OptionValues,
+  ParetoPoint,
   PrepareImage,
   Progress,
   RangesArtifact,
@@ -93,6 +94,8 @@ export interface RunResult {
   /** Bundle files by path; without the export step only the models and recipe.json. */
   readonly files: ReadonlyMap<string, Uint8Array>;
   readonly quant: readonly TensorQuant[];
+  /** Error against cost, layer by layer put into 16 bits; empty where none was. */
+  readonly pareto: readonly ParetoPoint[];
   readonly ranges: RangesArtifact | null;
   /** What the run preprocessed with, and whether that was the family's assumption or the probe's proposal. */
   readonly preprocess: { readonly name: string; readonly proposed: boolean };
