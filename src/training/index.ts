@@ -3,7 +3,6 @@
  * May import autodiff, onnx, runtime, models, data and numerics.
  */
 export { AUGMENTATION, type Augmentation, augment } from './augment';
-export { withBatch } from './batch';
 export { type Distillation, type DistillationOptions, type FeatureLoss, MASS, planDistillation } from './losses/distill';
 export { type GraphObjective, type GraphObjectiveParts, openObjective } from './objective';
 export { OPTIMIZERS, type OptimizerId, type Variable } from './optimizers';

@@ -13,12 +13,10 @@ export interface GraphObjectiveParts {
   readonly teacher: Model;
   /** The student for one micro-batch: images, targets and variables as inputs, the loss as its only output. */
   readonly student: { readonly model: Model; readonly loss: string };
-  /** The same pair for one image, where a micro-batch has more. */
-  readonly single?: { readonly teacher: Model; readonly student: Model };
   readonly variables: readonly Variable[];
   /** Micro-batches of a training step: the images of each as one feed. The same step always gives the same. */
   batches(step: number): Promise<readonly Tensors[]>;
-  /** Images that no step sees, one each. */
+  /** Micro-batches that no step sees. */
   readonly unseen: { readonly count: number; at(index: number): Promise<Tensors> };
 }
 
@@ -58,11 +56,10 @@ export async function openObjective(parts: GraphObjectiveParts): Promise<GraphOb
   try {
     const teacher = await open(parts.teacher);
     const trainer = await open(training.model);
-    const judge = await open(lowerFakeQuant(parts.single?.student ?? student.model));
-    const judgeTeacher = parts.single ? await open(parts.single.teacher) : teacher;
+    const judge = await open(lowerFakeQuant(student.model));
     let unseen: readonly { readonly feeds: Tensors; readonly mass: number }[] | null = null;
-    const withTargets = async (session: Session, images: Tensors) => {
-      const targets = await session.run(images);
+    const withTargets = async (images: Tensors) => {
+      const targets = await teacher.run(images);
       return { feeds: { ...images, ...targets }, mass: scalarOf(targets[MASS], MASS) };
     };
     return {
@@ -73,7 +70,7 @@ export async function openObjective(parts: GraphObjectiveParts): Promise<GraphOb
         let loss = 0;
         let mass = 0;
         for (const images of await parts.batches(step)) {
-          const batch = await withTargets(teacher, images);
+          const batch = await withTargets(images);
           const outputs = await trainer.run({ ...batch.feeds, ...variableFeeds }, [student.loss, ...gradientNames]);
           // Running mean: after each micro-batch `sums` is the gradient of all so far.
           mass += batch.mass;
@@ -90,7 +87,7 @@ export async function openObjective(parts: GraphObjectiveParts): Promise<GraphOb
       async judge(values) {
         if (!unseen) {
           const made = [];
-          for (let i = 0; i < parts.unseen.count; i++) made.push(await withTargets(judgeTeacher, await parts.unseen.at(i)));
+          for (let i = 0; i < parts.unseen.count; i++) made.push(await withTargets(await parts.unseen.at(i)));
           unseen = made;
         }
         const variableFeeds = feedsOf(variables, values);

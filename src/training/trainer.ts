@@ -88,6 +88,8 @@ export interface TrainResult {
 
 /** A loss this many times the usual one is an explosion. */
 const EXPLOSION = 20;
+/** Unseen data this many times as bad as at the start mean that the rates are too high for this network. */
+const LOST = 1.5;
 /** Rates are halved at most so often before training gives up. */
 const MOST_ROLLBACKS = 5;
 /** Weight of one step in the usual loss and gradient length. */
@@ -195,7 +197,7 @@ export async function train(
     if (sound) ctx.onStep?.({ step: state.step, loss, factor });
     if (sound && (state.step % settings.judgeEvery === 0 || state.step === settings.steps)) {
       const unseen = await objective.judge(state.average);
-      sound = Number.isFinite(unseen);
+      sound = Number.isFinite(unseen) && unseen <= LOST * state.curve[0]!.unseen;
       if (sound) {
         state.curve.push({ step: state.step, loss: mean(state.recent), unseen });
         state.recent = [];

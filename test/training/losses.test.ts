@@ -5,7 +5,7 @@ import { createRandom } from '../../src/numerics';
 import { type Model, makeModel, node, serializeModel, tensor, valueInfo, withGraph } from '../../src/onnx';
 import type { Engine, Tensors } from '../../src/runtime';
 import { createNodeEngine } from '../../src/runtime/node';
-import { MASS, planDistillation, withBatch } from '../../src/training';
+import { MASS, planDistillation } from '../../src/training';
 import { tinyYolox } from '../fixtures/tiny-yolox';
 
 let shared: Promise<Engine> | null = null;
@@ -238,31 +238,5 @@ describe('distillation of other networks', () => {
       nodes: [node('ArgMax', ['x'], ['y'], { axis: 1, keepdims: 0 })],
     });
     expect(() => planDistillation(model, null)).toThrow('no floating-point output');
-  });
-});
-
-describe('larger batches', () => {
-  it('compute the same for each image', async () => {
-    const model = modern(false);
-    const value = '/backbone/dark3/csp/conv3/act/Mul_out';
-    const cut = withGraph(model, { outputs: [valueInfo(value, 'float32', null)] });
-    const wide = withBatch(cut, 'images', 2, [value])!;
-    const [a, b] = [image(64, 6), image(64, 7)];
-    const both = Float32Array.from([...a, ...b]);
-    const joint = (await run(wide, { images: { dtype: 'float32', dims: [2, 3, 64, 64], data: both } }))[value]!;
-    const single = (await run(cut, { images: { dtype: 'float32', dims: [1, 3, 64, 64], data: b } }))[value]!;
-    expect(joint.dims).toEqual([2, ...single.dims.slice(1)]);
-    expect([...(joint.data as Float32Array).slice(single.data.length)]).toEqual([...(single.data as Float32Array)]);
-  });
-
-  it('are refused where the network names its batch', () => {
-    expect(withBatch(modern(false), 'images', 2, ['output'])).toBeNull();
-    const model = makeModel({
-      inputs: [valueInfo('x', 'float32', [1, 4])],
-      outputs: [valueInfo('y', 'float32', [1, 8])],
-      nodes: [node('Concat', ['x', 'c'], ['y'], { axis: 1 })],
-      initializers: [tensor('c', 'float32', [1, 4], new Float32Array(4))],
-    });
-    expect(withBatch(model, 'x', 2, ['y'])).toBeNull();
   });
 });

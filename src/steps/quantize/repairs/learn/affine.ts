@@ -2,7 +2,7 @@
  * What is trained behind each convolution: a bias per channel, and a factor per channel that becomes its weight scale. The
  * int8 weights themselves stay; both move out of the Conv, which then has only constants and runs fastest.
  */
-import { type Model, node as makeNode, type Node, withGraph } from '../../../../onnx';
+import { type Model, node as makeNode, tensor as makeTensor, type Node, withGraph } from '../../../../onnx';
 import type { ConstantQuant, QuantLayer, QuantPlan } from '../../plan-types';
 
 type Dims = readonly number[];
@@ -96,5 +96,7 @@ export function separateAffine(model: Model, dims: ReadonlyMap<string, Dims>, ga
     const bias = initializers.get(name);
     if (bias && shape.length >= 3) initializers.set(name, { ...bias, dims: shape });
   }
+  for (const { name, dims: shape } of gains.values())
+    if (dims.has(name)) initializers.set(name, makeTensor(name, 'float32', shape, new Float32Array(shape[1]!).fill(1)));
   return withGraph(model, { nodes, initializers });
 }
