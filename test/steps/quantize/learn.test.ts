@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { lowerFakeQuant } from '../../../src/autodiff';
 import { matchFamily } from '../../../src/models';
 import { createRandom, StudioError } from '../../../src/numerics';
-import { type Model, tensor, valueInfo, withGraph } from '../../../src/onnx';
+import { type Model, node, tensor, valueInfo, withGraph } from '../../../src/onnx';
 import type { RunTensor, Tensors } from '../../../src/runtime';
 import { buildQdq, planQuantization, quantizableModel, readOptions } from '../../../src/steps/quantize';
 import { openJudge } from '../../../src/steps/quantize/repairs/judge';
@@ -90,7 +90,7 @@ describe('learn', () => {
     const values = [...state.plan.activations.values()].filter(({ value }) => made.has(`${value}/fake_quant`));
     const forced = new Map(values.map(({ value }) => [`${value}/fake_quant`, `${value}_DequantizeLinear_Output`]));
     const apart = withGraph(student, {
-      nodes: student.graph.nodes.map((node) => ({ ...node, inputs: node.inputs.map((name) => forced.get(name) ?? name) })),
+      nodes: student.graph.nodes.map((n) => ({ ...n, inputs: n.inputs.map((name) => forced.get(name) ?? name) })),
       inputs: [...student.graph.inputs, ...[...forced.values()].map((name) => valueInfo(name, 'float32', null))],
       outputs: [...forced.keys()].map((name) => valueInfo(name, 'float32', null)),
     });
@@ -221,5 +221,21 @@ describe('learn', () => {
     await expect(learn.apply(state, cancelled)).rejects.toThrow('Cancelled.');
     expect(steps).toBe(3);
     expect((await engine()).liveSessions).toBe(before);
+  });
+
+  it('leaves a network without gradients as it is and says which layer', async () => {
+    const { graph } = state.float;
+    const stem = '/backbone/stem/act/Mul_out';
+    const nodes = graph.nodes.flatMap((n) => {
+      const read = { ...n, inputs: n.inputs.map((name) => (name === stem ? 'unlearnable' : name)) };
+      return n.outputs[0] === stem ? [n, node('LRN', [stem], ['unlearnable'], { size: 3 })] : [read];
+    });
+    const float = withGraph(state.float, { nodes });
+    const left: string[] = [];
+    const context = { ...ctx, teacher: float, note: (text: string) => left.push(text) };
+    const start = { float, plan: state.plan };
+    expect(await learn.apply(start, context)).toBe(start);
+    expect(left).toEqual([expect.stringMatching(/^learn was left out: unlearnable \(LRN\) has no gradient here/)]);
+    expect((await engine()).liveSessions).toBe(0);
   });
 });
