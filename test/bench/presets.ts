@@ -73,6 +73,7 @@ export async function presetTable(data: string, names: readonly string[], say: (
       const { rows, seconds } = await runRecipe(judged(PRESETS[name]!()), input, env);
       if (lines.length === 0) lines.push(cells('FP32', rows.find((row) => row.id === 'fp32')!, seconds, bare));
       lines.push(cells(`\`${name}\``, rows.find((row) => row.id === 'int8')!, seconds, bare));
+      say(lines.at(-1)!.join(' | '));
     }
   } finally {
     await engine.dispose();

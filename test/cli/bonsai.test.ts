@@ -229,7 +229,7 @@ describe('bad input: exit code 2, one sentence and a hint on stderr, nothing on 
     [
       'unknown preset',
       run('int9'),
-      'There is no recipe "int9". Give a recipe.json or one of: int8-naive, int8-percentile, prune-10, prune-10-int8.',
+      'There is no recipe "int9". Give a recipe.json or one of: int8-naive, int8-percentile, int8-fast, int8-best, int8-mixed-5, int8-pertensor, tflite-int8, prune-10, prune-10-int8.',
     ],
     ['an inherited name as preset', run('constructor'), /^There is no recipe "constructor"\. /],
     ['a broken recipe', run('<root>/broken.json'), /^<root>\/broken\.json is not valid JSON \(.+\)\. Give the path of a recipe\.json\.$/],
@@ -244,7 +244,7 @@ describe('bad input: exit code 2, one sentence and a hint on stderr, nothing on 
     ],
     ['unknown flag', ['inspect', MODEL, '--foo'], "Unknown option '--foo'. See --help."],
     ['flag without a value', ['evaluate', MODEL, '--coco'], "Option '--coco' argument is ambiguous. See --help."],
-    ['unknown command', ['shrink'], 'There is no command "shrink". Commands are: inspect, evaluate, run, presets.'],
+    ['unknown command', ['shrink'], 'There is no command "shrink". Commands are: inspect, evaluate, run, analyze, search, presets.'],
     ['one argument too many', ['inspect', MODEL, MODEL], `"${MODEL}" is one argument too many. See --help.`],
     ['a limit of nothing', ['evaluate', MODEL, '--coco', '<coco>', '--limit', '0'], '--limit is "0". It must be a whole number from 1.'],
     [

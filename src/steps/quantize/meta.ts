@@ -9,6 +9,7 @@ export interface QuantizeOptions {
   readonly symmetric: boolean;
   readonly calibrator: CalibratorId;
   readonly percentile: number;
+  readonly tryCalibrators: boolean;
   readonly headOutputs: 'minmax' | 'same';
   readonly fuseActivations: boolean;
   readonly concat: 'shared' | 'requantize';
@@ -55,6 +56,12 @@ export const quantizeMeta: StepMeta = {
       step: 0.01,
       unit: '%',
       help: 'Values beyond this percentile, and below its mirror image, are clipped (calibrator "percentile").',
+    },
+    {
+      key: 'tryCalibrators',
+      type: 'boolean',
+      default: false,
+      help: 'Try min-max, two percentiles and least squared error, and keep the one whose outputs err least on images held back.',
     },
     {
       key: 'headOutputs',

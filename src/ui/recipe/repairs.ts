@@ -16,6 +16,7 @@ export interface RepairSwitch {
 export const REPAIR_SWITCHES: readonly RepairSwitch[] = [
   { key: 'equalize', off: false, on: true, strength: [] },
   { key: 'splitLayers', off: 0, on: 4, strength: ['splitLayers'] },
+  { key: 'tryCalibrators', off: false, on: true, strength: [] },
   { key: 'weightRange', off: 'absmax', on: 'mse', strength: [] },
   { key: 'sixteenBit', off: 'off', on: 'search', strength: ['sixteenBit', 'sixteenBitLayers'] },
   { key: 'clipping', off: 'calibrator', on: 'task', strength: ['clipTrials'] },

@@ -56,6 +56,7 @@ export const en = {
     repairs: {
       equalize: 'Even out channel ranges',
       splitLayers: 'Cut layers by channel range',
+      tryCalibrators: 'Try calibrators',
       weightRange: 'Clip weights',
       sixteenBit: '16-bit layers',
       clipping: 'Clip for the detections',
@@ -200,6 +201,8 @@ export const en = {
     repairNames: {
       equalize: 'Even out channel ranges',
       splitLayers: 'Cut layers by channel range',
+      tryCalibrators: 'Try calibrators',
+      calibrator: 'Try calibrators',
       'sixteen-bit': '16-bit layers',
       'task-clipping': 'Clip for the detections',
       'least-squares': 'Least squares',

@@ -1,6 +1,7 @@
 /** The repairs in their order, each kept only where images that it has not seen say that it helps. */
 import { buildQdq } from '../qdq';
 import { biasCorrection } from './bias-correction';
+import { calibratorChoice } from './calibrator';
 import { learn } from './learn';
 import { leastSquares } from './least-squares';
 import { rounding } from './rounding';
@@ -9,7 +10,7 @@ import { taskClipping } from './task-clipping';
 import type { QuantState, Repair, RepairContext } from './types';
 
 /** One table entry each, in the order in which they build on each other. */
-export const REPAIRS: readonly Repair[] = [sixteenBit, taskClipping, leastSquares, learn, rounding, biasCorrection];
+export const REPAIRS: readonly Repair[] = [calibratorChoice, sixteenBit, taskClipping, leastSquares, learn, rounding, biasCorrection];
 
 const figure = (error: number): string => error.toPrecision(3);
 

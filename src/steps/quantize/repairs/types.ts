@@ -45,7 +45,7 @@ export interface RepairContext extends Pick<StepContext, 'engine' | 'gpu' | 'can
 }
 
 export interface Repair {
-  readonly id: 'sixteen-bit' | 'task-clipping' | 'least-squares' | 'learn' | 'rounding' | 'bias-correction';
+  readonly id: 'calibrator' | 'sixteen-bit' | 'task-clipping' | 'least-squares' | 'learn' | 'rounding' | 'bias-correction';
   /** In words, for progress: "Re-solving the 1×1 convolutions". */
   readonly label: string;
   wanted(options: QuantizeOptions): boolean;
