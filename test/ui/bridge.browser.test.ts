@@ -83,13 +83,13 @@ describe('the worker of the long jobs', () => {
     const result = await new StepWorker().compress(cheap, source(4), 'wasm', heard.on, new AbortController().signal);
 
     const [fp32, pruned, int8] = result.rows;
-    expect(result.rows.map((row) => row.id)).toEqual(['fp32', 'pruned', 'int8']);
+    expect(result.rows.map((row) => row.id)).toEqual(['fp32', 'pruned', 'int8', 'int8-other']);
     expect(pruned!.macs).toBeLessThanOrEqual(0.905 * fp32!.macs);
     expect(int8!.weightBytes).toBeLessThan(pruned!.weightBytes / 2);
     expect(fp32!.samples[0]!.detections.length).toBeGreaterThan(0);
     for (const row of result.rows) expect(row.metrics, row.id).not.toBeNull();
 
-    expect(heard.events.flatMap((e) => (e.type === 'row' ? [e.row.id] : []))).toEqual(['fp32', 'pruned', 'int8']);
+    expect(heard.events.flatMap((e) => (e.type === 'row' ? [e.row.id] : []))).toEqual(['fp32', 'pruned', 'int8', 'int8-other']);
     expect(heard.engines).toEqual([expect.objectContaining({ backend: 'wasm' })]);
     expect(heard.engines[0]!.threads).toBeGreaterThan(1);
     expect(new Set(heard.progress.map((p) => p.step))).toEqual(new Set(['prune', 'calibrate', 'quantize', 'evaluate', 'export']));
