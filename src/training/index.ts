@@ -3,14 +3,33 @@
  * May import autodiff, onnx, runtime, models, data and numerics.
  */
 export { AUGMENTATION, type Augmentation, augment } from './augment';
-export { type Distillation, type DistillationOptions, type FeatureLoss, MASS, planDistillation } from './losses/distill';
-export { type GraphObjective, type GraphObjectiveParts, openObjective } from './objective';
+export {
+  type Distillation,
+  type DistillationOptions,
+  headMismatch,
+  type LossPart,
+  type LossWeights,
+  MASS,
+  PLAIN_WEIGHTS,
+  planDistillation,
+} from './losses/distill';
+export type { FeatureLoss, FeaturePair } from './losses/features';
+export {
+  type Batch,
+  type GraphObjective,
+  type GraphObjectiveParts,
+  openObjective,
+  type TargetSource,
+  teacherSource,
+  type VariableMap,
+} from './objective';
 export { OPTIMIZERS, type OptimizerId, type Variable } from './optimizers';
 export { averageDecay, rateFactor, SCHEDULE, type Schedule } from './schedule';
 export {
   copyState,
   type Objective,
   TRAIN_SETTINGS,
+  type TrainCheckpoint,
   type TrainContext,
   type TrainPoint,
   type TrainResult,

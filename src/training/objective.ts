@@ -1,5 +1,6 @@
-/** A student's training graph and its teacher as an objective: sessions, targets, micro-batches. */
+/** A student's training graph and what it is taught by as an objective: sessions, targets, micro-batches. */
 import { buildTrainingGraph, lowerFakeQuant } from '../autodiff';
+import type { GroundTruth } from '../data';
 import { StudioError } from '../numerics';
 import { type Model, serializeModel } from '../onnx';
 import type { Engine, RunTensor, Session, Tensors } from '../runtime';
@@ -7,17 +8,45 @@ import { MASS } from './losses/distill';
 import type { Variable } from './optimizers';
 import type { Objective, Values } from './trainer';
 
+/** Images that go through the graph at once. */
+export interface Batch {
+  readonly images: Tensors;
+  /** What is to be seen on each image, boxes in network pixels; where the loss wants labels. */
+  readonly truths?: readonly (readonly GroundTruth[])[];
+}
+
+/** What a loss compares the student with: further inputs of its graph. */
+export interface TargetSource {
+  /** True where targets depend on `values`, so that they must be made anew each time. */
+  readonly moving?: boolean;
+  /** @param values the variables as they are now, for targets that depend on the student's own answers */
+  targets(batch: Batch, values: Values): Promise<{ readonly feeds: Tensors; readonly mass: number }>;
+  release(): Promise<void>;
+}
+
+/**
+ * How variables become inputs of the student's graph, and gradients by these inputs gradients of the variables.
+ * Absent: each variable is an input of its own name.
+ */
+export interface VariableMap {
+  /** Inputs of the graph to differentiate by. */
+  readonly inputs: readonly string[];
+  feeds(values: Values): Tensors;
+  gradients(values: Values, byInput: Values): Values;
+}
+
 export interface GraphObjectiveParts {
   readonly engine: Engine;
-  /** The teacher with the targets as its outputs, for one micro-batch (see planDistillation). */
-  readonly teacher: Model;
+  /** The teacher's network with the targets as its outputs, for one micro-batch (see planDistillation), or another source. */
+  readonly teacher: Model | TargetSource;
   /** The student for one micro-batch: images, targets and variables as inputs, the loss as its only output. */
-  readonly student: { readonly model: Model; readonly loss: string };
+  readonly student: { readonly model: Model; readonly loss: string; readonly parts?: Readonly<Record<string, string>> };
   readonly variables: readonly Variable[];
-  /** Micro-batches of a training step: the images of each as one feed. The same step always gives the same. */
-  batches(step: number): Promise<readonly Tensors[]>;
+  readonly map?: VariableMap;
+  /** Micro-batches of a training step. The same step always gives the same. */
+  batches(step: number): Promise<readonly Batch[]>;
   /** Micro-batches that no step sees. */
-  readonly unseen: { readonly count: number; at(index: number): Promise<Tensors> };
+  readonly unseen: { readonly count: number; at(index: number): Promise<Batch> };
 }
 
 export interface GraphObjective extends Objective {
@@ -30,9 +59,32 @@ function scalarOf(tensor: RunTensor | undefined, name: string): number {
   return value;
 }
 
-/** The variables as feeds; they read the very arrays that training changes. */
-function feedsOf(variables: readonly Variable[], values: Values): Tensors {
-  return Object.fromEntries(variables.map(({ name, dims }) => [name, { dtype: 'float32' as const, dims, data: values[name]! }]));
+/** Every variable an input; the feeds read the very arrays that training changes. */
+function identity(variables: readonly Variable[]): VariableMap {
+  return {
+    inputs: variables.map(({ name }) => name),
+    feeds: (values) =>
+      Object.fromEntries(variables.map(({ name, dims }) => [name, { dtype: 'float32' as const, dims, data: values[name]! }])),
+    gradients: (_values, byInput) => byInput,
+  };
+}
+
+/** A network whose outputs are the targets. */
+export async function teacherSource(engine: Engine, model: Model): Promise<TargetSource> {
+  const session = await engine.create(serializeModel(model));
+  return {
+    async targets({ images }) {
+      const feeds = await session.run(images);
+      return { feeds, mass: scalarOf(feeds[MASS], MASS) };
+    },
+    release: () => session.release(),
+  };
+}
+
+/** Running mean: after each micro-batch `sums` is the gradient of all so far. */
+function addShare(sums: Record<string, Float32Array>, name: string, gradient: Float32Array, share: number): void {
+  const sum = (sums[name] ??= new Float32Array(gradient.length));
+  for (let j = 0; j < sum.length; j++) sum[j] = sum[j]! + share * (gradient[j]! - sum[j]!);
 }
 
 /**
@@ -40,11 +92,13 @@ function feedsOf(variables: readonly Variable[], values: Values): Tensors {
  * @throws StudioError of autodiff for a layer without a gradient
  */
 export async function openObjective(parts: GraphObjectiveParts): Promise<GraphObjective> {
-  const { engine, student, variables } = parts;
-  const names = variables.map(({ name }) => name);
-  const training = buildTrainingGraph(student.model, { loss: student.loss, trainable: names });
-  const gradientNames = names.map((name) => training.gradients.get(name)!);
-  const opened: Session[] = [];
+  const { engine, student, variables, map = identity(variables) } = parts;
+  const partNames = Object.entries(student.parts ?? {});
+  const extraOutputs = partNames.map(([, value]) => value);
+  const training = buildTrainingGraph(student.model, { loss: student.loss, trainable: map.inputs, extraOutputs });
+  const gradientNames = map.inputs.map((name) => training.gradients.get(name)!);
+  const wanted = [student.loss, ...extraOutputs, ...gradientNames];
+  const opened: { release(): Promise<void> }[] = [];
   const open = async (model: Model): Promise<Session> => {
     const session = await engine.create(serializeModel(model));
     opened.push(session);
@@ -54,46 +108,50 @@ export async function openObjective(parts: GraphObjectiveParts): Promise<GraphOb
     for (const session of opened) await session.release();
   };
   try {
-    const teacher = await open(parts.teacher);
+    const source = 'targets' in parts.teacher ? parts.teacher : await teacherSource(engine, parts.teacher);
+    opened.push(source);
     const trainer = await open(training.model);
     const judge = await open(lowerFakeQuant(student.model));
-    let unseen: readonly { readonly feeds: Tensors; readonly mass: number }[] | null = null;
-    const withTargets = async (images: Tensors) => {
-      const targets = await teacher.run(images);
-      return { feeds: { ...images, ...targets }, mass: scalarOf(targets[MASS], MASS) };
+    const withTargets = async (batch: Batch, values: Values) => {
+      const { feeds, mass } = await source.targets(batch, values);
+      return { feeds: { ...batch.images, ...feeds }, mass };
+    };
+    const unseen: Awaited<ReturnType<typeof withTargets>>[] = [];
+    const unseenAt = async (i: number, values: Values) => {
+      const known = unseen[i];
+      if (known) return known;
+      const made = await withTargets(await parts.unseen.at(i), values);
+      if (!source.moving) unseen[i] = made;
+      return made;
     };
     return {
       release,
       async gradients(values, step) {
-        const variableFeeds = feedsOf(variables, values);
+        const variableFeeds = map.feeds(values);
         const sums: Record<string, Float32Array> = {};
+        const partSums: Record<string, number> = {};
         let loss = 0;
         let mass = 0;
         for (const images of await parts.batches(step)) {
-          const batch = await withTargets(images);
-          const outputs = await trainer.run({ ...batch.feeds, ...variableFeeds }, [student.loss, ...gradientNames]);
-          // Running mean: after each micro-batch `sums` is the gradient of all so far.
+          const batch = await withTargets(images, values);
+          const outputs = await trainer.run({ ...batch.feeds, ...variableFeeds }, wanted);
           mass += batch.mass;
           const share = batch.mass / mass;
           loss += share * (scalarOf(outputs[student.loss], student.loss) - loss);
-          for (const [i, name] of names.entries()) {
-            const gradient = outputs[gradientNames[i]!]!.data as Float32Array;
-            const sum = (sums[name] ??= new Float32Array(gradient.length));
-            for (let j = 0; j < sum.length; j++) sum[j] = sum[j]! + share * (gradient[j]! - sum[j]!);
+          for (const [part, value] of partNames) {
+            const before = partSums[part] ?? 0;
+            partSums[part] = before + share * (scalarOf(outputs[value], value) - before);
           }
+          for (const [i, name] of map.inputs.entries()) addShare(sums, name, outputs[gradientNames[i]!]!.data as Float32Array, share);
         }
-        return { loss, gradients: sums };
+        return { loss, ...(partNames.length > 0 ? { parts: partSums } : {}), gradients: map.gradients(values, sums) };
       },
       async judge(values) {
-        if (!unseen) {
-          const made = [];
-          for (let i = 0; i < parts.unseen.count; i++) made.push(await withTargets(await parts.unseen.at(i)));
-          unseen = made;
-        }
-        const variableFeeds = feedsOf(variables, values);
+        const variableFeeds = map.feeds(values);
         let sum = 0;
         let total = 0;
-        for (const { feeds, mass } of unseen) {
+        for (let i = 0; i < parts.unseen.count; i++) {
+          const { feeds, mass } = await unseenAt(i, values);
           sum += mass * scalarOf((await judge.run({ ...feeds, ...variableFeeds }, [student.loss]))[student.loss], student.loss);
           total += mass;
         }

@@ -12,7 +12,10 @@ export type Values = Readonly<Record<string, Float32Array>>;
 /** What is minimised. */
 export interface Objective {
   /** Loss of training step `step` at `values`, and its gradient by variable name. The same step always sees the same data. */
-  gradients(values: Values, step: number): Promise<{ readonly loss: number; readonly gradients: Values }>;
+  gradients(
+    values: Values,
+    step: number,
+  ): Promise<{ readonly loss: number; readonly parts?: Readonly<Record<string, number>>; readonly gradients: Values }>;
   /** Loss on data that no step sees. */
   judge(values: Values): Promise<number>;
 }
@@ -46,6 +49,8 @@ export interface TrainPoint {
   readonly step: number;
   /** Mean over the steps since the last look; null at the start. */
   readonly loss: number | null;
+  /** The same of the loss's parts, where it has some. */
+  readonly parts?: Readonly<Record<string, number>>;
   /** On unseen data, with the averaged variables. */
   readonly unseen: number;
 }
@@ -64,16 +69,29 @@ export interface TrainState {
   /** Usual length of the gradient and usual loss; 0 = none seen yet. */
   usualNorm: number;
   usualLoss: number;
-  /** Losses since the last look. */
+  /** Losses since the last look, and their parts. */
   recent: number[];
+  recentParts: Record<string, number>;
+}
+
+/** A point from which a run can be resumed to the bit: its state, and the last one that was judged sound. Structured-cloneable. */
+export interface TrainCheckpoint {
+  readonly state: TrainState;
+  readonly safe: TrainState;
 }
 
 export interface TrainContext {
   readonly cancel: { throwIfAborted(): void };
   /** After every step. */
   onStep?(done: { readonly step: number; readonly loss: number; readonly factor: number }): void;
-  /** After every look at unseen data: a point from which the run can be resumed (it is a copy). */
-  onCheckpoint?(state: TrainState): void;
+  /** After every look at unseen data, the first before the first step; training waits for it. */
+  onLook?(point: TrainPoint, average: Values): Promise<void> | void;
+  /** After every look, and at other steps once {@link CHECKPOINT_SECONDS} have passed; training waits for it. It is a copy. */
+  onCheckpoint?(checkpoint: TrainCheckpoint): Promise<void> | void;
+  /** Asked before every step: resolves once training may go on. */
+  paused?(): Promise<void>;
+  /** Asked before every step: true = look once more, and end with the best so far. */
+  stopped?(): boolean;
 }
 
 export interface TrainResult {
@@ -86,6 +104,8 @@ export interface TrainResult {
   readonly state: TrainState;
 }
 
+/** Seconds between two checkpoints. */
+const CHECKPOINT_SECONDS = 5;
 /** A loss this many times the usual one is an explosion. */
 const EXPLOSION = 20;
 /** Unseen data this many times as bad as at the start mean that the rates are too high for this network. */
@@ -117,6 +137,7 @@ export async function startState(objective: Objective, variables: readonly Varia
     usualNorm: 0,
     usualLoss: 0,
     recent: [],
+    recentParts: {},
   };
 }
 
@@ -137,8 +158,7 @@ function stepAll(
   state: TrainState,
   variables: readonly Variable[],
   settings: TrainSettings,
-  loss: number,
-  gradients: Values,
+  { loss, parts = {}, gradients }: Awaited<ReturnType<Objective['gradients']>>,
   factor: number,
 ): boolean {
   if (!Number.isFinite(loss) || (state.usualLoss > 0 && loss > EXPLOSION * state.usualLoss)) return false;
@@ -157,6 +177,7 @@ function stepAll(
   state.usualNorm = usual(state.usualNorm, norm * shrink);
   state.usualLoss = usual(state.usualLoss, loss);
   state.recent.push(loss);
+  for (const [name, value] of Object.entries(parts)) state.recentParts[name] = (state.recentParts[name] ?? 0) + value;
   state.step++;
   const decay = averageDecay(state.step - 1, settings.averageDecay);
   for (const [v, variable] of variables.entries()) {
@@ -170,10 +191,15 @@ function stepAll(
   return true;
 }
 
+function lookPoint({ step, recent, recentParts }: TrainState, unseen: number): TrainPoint {
+  const parts = Object.fromEntries(Object.entries(recentParts).map(([name, sum]) => [name, sum / recent.length]));
+  return { step, loss: mean(recent), ...(Object.keys(parts).length > 0 ? { parts } : {}), unseen };
+}
+
 /**
  * Trains for `settings.steps` steps, or until unseen data stop getting better.
- * @param resume state of an earlier run with the same objective, variables and settings; the result is the same to the bit
- *   as if the run had not been cut
+ * @param resume checkpoint of an earlier run with the same objective, variables and settings; the result is the same to the
+ *   bit as if the run had not been cut
  * @throws StudioError 'cancelled', 'runtime' when the loss is no number at the start
  */
 export async function train(
@@ -181,32 +207,49 @@ export async function train(
   variables: readonly Variable[],
   settings: TrainSettings,
   ctx: TrainContext,
-  resume?: TrainState,
+  resume?: TrainCheckpoint,
 ): Promise<TrainResult> {
-  let state = resume ? copyState(resume) : await startState(objective, variables, settings.optimizer);
-  let safe = copyState(state);
+  let state = resume ? copyState(resume.state) : await startState(objective, variables, settings.optimizer);
+  let safe = copyState(resume ? resume.safe : state);
+  for (const point of state.curve) await ctx.onLook?.(point, state.average);
   const pause = pacer();
+  let kept = performance.now();
+  const keep = async () => {
+    kept = performance.now();
+    await ctx.onCheckpoint?.({ state: copyState(state), safe: copyState(safe) });
+  };
   const rollbacksOf = ({ rateScale }: TrainState): number => Math.round(Math.log2(1 / rateScale));
   const bestLook = (): number => state.curve.findIndex(({ step }) => step === state.best.step);
+  /** Judges the average; false where it is lost. */
+  const look = async (): Promise<boolean> => {
+    const unseen = await objective.judge(state.average);
+    if (!Number.isFinite(unseen) || unseen > LOST * state.curve[0]!.unseen) return false;
+    const point = lookPoint(state, unseen);
+    state.curve.push(point);
+    state.recent = [];
+    state.recentParts = {};
+    if (unseen < state.best.unseen) state.best = { step: state.step, unseen, values: copyValues(state.average) };
+    safe = copyState(state);
+    await ctx.onLook?.(point, state.average);
+    await keep();
+    return true;
+  };
   while (state.step < settings.steps) {
     ctx.cancel.throwIfAborted();
     await pause();
-    const factor = rateFactor(state.step, settings.steps, settings.schedule) * state.rateScale;
-    const { loss, gradients } = await objective.gradients(state.values, state.step);
-    let sound = stepAll(state, variables, settings, loss, gradients, factor);
-    if (sound) ctx.onStep?.({ step: state.step, loss, factor });
-    if (sound && (state.step % settings.judgeEvery === 0 || state.step === settings.steps)) {
-      const unseen = await objective.judge(state.average);
-      sound = Number.isFinite(unseen) && unseen <= LOST * state.curve[0]!.unseen;
-      if (sound) {
-        state.curve.push({ step: state.step, loss: mean(state.recent), unseen });
-        state.recent = [];
-        if (unseen < state.best.unseen) state.best = { step: state.step, unseen, values: copyValues(state.average) };
-        safe = copyState(state);
-        ctx.onCheckpoint?.(copyState(state));
-        if (state.curve.length - 1 - bestLook() >= settings.patience) break;
-      }
+    await ctx.paused?.();
+    if (ctx.stopped?.()) {
+      if (state.recent.length > 0) await look();
+      break;
     }
+    const factor = rateFactor(state.step, settings.steps, settings.schedule) * state.rateScale;
+    const found = await objective.gradients(state.values, state.step);
+    let sound = stepAll(state, variables, settings, found, factor);
+    if (sound) ctx.onStep?.({ step: state.step, loss: found.loss, factor });
+    if (sound && (state.step % settings.judgeEvery === 0 || state.step === settings.steps)) {
+      sound = await look();
+      if (sound && state.curve.length - 1 - bestLook() >= settings.patience) break;
+    } else if (sound && performance.now() - kept > 1000 * CHECKPOINT_SECONDS) await keep();
     if (!sound) {
       const rateScale = state.rateScale / 2;
       state = { ...copyState(safe), rateScale };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { StudioError } from '../../src/numerics';
-import { type Objective, TRAIN_SETTINGS, type TrainState, train, type Values, type Variable } from '../../src/training';
+import { type Objective, TRAIN_SETTINGS, type TrainCheckpoint, train, type Values, type Variable } from '../../src/training';
 
 const never = { cancel: { throwIfAborted() {} } };
 const target = [3, -2, 40];
@@ -43,10 +43,10 @@ describe('training', () => {
 
   it('goes on from a checkpoint to the same bits', async () => {
     const whole = await train(quadratic(5), variables, settings, never);
-    const checkpoints: TrainState[] = [];
-    await train(quadratic(5), variables, settings, { ...never, onCheckpoint: (state) => checkpoints.push(state) });
+    const checkpoints: TrainCheckpoint[] = [];
+    await train(quadratic(5), variables, settings, { ...never, onCheckpoint: (c) => void checkpoints.push(c) });
     const stored = structuredClone(checkpoints[3]!);
-    expect(stored.step).toBe(80);
+    expect(stored.state.step).toBe(80);
     const rest = await train(quadratic(5), variables, settings, never, stored);
     expect(rest.values).toEqual(whole.values);
     expect(rest.state).toEqual(whole.state);

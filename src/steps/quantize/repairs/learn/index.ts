@@ -6,8 +6,16 @@
 import { defaultPreprocess, inputDims, type Preprocess } from '../../../../models';
 import { createRandom, StudioError } from '../../../../numerics';
 import { fixDimensions, type Model } from '../../../../onnx';
-import type { Tensors } from '../../../../runtime';
-import { augment, type GraphObjective, openObjective, planDistillation, TRAIN_SETTINGS, train, type Variable } from '../../../../training';
+import {
+  augment,
+  type Batch,
+  type GraphObjective,
+  openObjective,
+  planDistillation,
+  TRAIN_SETTINGS,
+  train,
+  type Variable,
+} from '../../../../training';
 import { timer } from '../../../common';
 import type { Feeds, QuantState, Repair, RepairContext } from '../types';
 import { gainsOf, layerOfBias, separateAffine } from './affine';
@@ -77,14 +85,14 @@ function schedule(count: number, seed: number): (step: number) => number[] {
  * Augmented images of a step, one by one: a graph for two at once needs twice the time (measured on YOLOX-Nano, 550 against
  * 290 ms a step), for its values no longer fit the caches.
  */
-function batches(fit: Feeds, input: string, p: Preprocess, seed: number): (step: number) => Promise<readonly Tensors[]> {
+function batches(fit: Feeds, input: string, p: Preprocess, seed: number): (step: number) => Promise<readonly Batch[]> {
   const pick = schedule(fit.count, seed);
   return async (step) => {
-    const images: Tensors[] = [];
+    const images: Batch[] = [];
     for (const [i, index] of pick(step).entries()) {
       const image = (await fit.at(index))[input]!;
       const random = createRandom(seed + 104729 * (step * BATCH + i + 1));
-      images.push({ [input]: { ...image, data: augment(image.data as Float32Array | Uint8Array, p, random) } });
+      images.push({ images: { [input]: { ...image, data: augment(image.data as Float32Array | Uint8Array, p, random) } } });
     }
     return images;
   };
@@ -132,7 +140,7 @@ export async function openLearning(state: QuantState, ctx: RepairContext, settin
     student: { model: withVariables(quantized, used), loss: name },
     variables: used.variables,
     batches: batches(ctx.fit, input, p, ctx.seed),
-    unseen: ctx.held,
+    unseen: { count: ctx.held.count, at: async (i) => ({ images: await ctx.held.at(i) }) },
   });
   return { objective, variables: used.variables };
 }
