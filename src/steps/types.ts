@@ -33,6 +33,41 @@ export interface StepContext {
   readonly seed: number;
   /** Decodes and preprocesses image `index` elsewhere (another worker); absent: here, see prepareImage. */
   readonly prepare?: PrepareImage;
+  look?(look: TrainingLook): void;
+  readonly control?: TrainingControl;
+  readonly checkpoints?: Checkpoints;
+}
+
+/** A look at a training run, for live curves. Steps are counted in images that went through the network. */
+export interface TrainingLook {
+  /** In words: "Recovery after −5 % MACs". */
+  readonly run: string;
+  readonly step: number;
+  readonly total: number;
+  /** Mean since the last look, and its weighted parts; null before the first step. */
+  readonly loss: number | null;
+  readonly parts: Readonly<Record<string, number>>;
+  /** On images that no step sees. */
+  readonly unseen: number;
+  /** Factor of the schedule on every learning rate, 0…1. */
+  readonly rate: number;
+  /** Percent: mAP of the averaged weights' detections on unseen images, against the original's; null where it can't be measured. */
+  readonly mAP: number | null;
+}
+
+/** What the user can do to a training run while it goes on. */
+export interface TrainingControl {
+  /** Resolves once training may go on. */
+  paused(): Promise<void>;
+  /** True = end now, keep the best so far. */
+  stopped(): boolean;
+}
+
+/** Unfinished training runs by key, so that a job that died can go on. */
+export interface Checkpoints {
+  get(key: string): Promise<unknown>;
+  put(key: string, checkpoint: unknown): Promise<void>;
+  remove(key: string): Promise<void>;
 }
 
 export type PrepareImage = (images: ImageSet, index: number, p: Preprocess) => Promise<Preprocessed>;
