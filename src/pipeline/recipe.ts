@@ -3,7 +3,7 @@ import { resolveOptions } from '../steps';
 import { STEP_META } from './table';
 import type { Recipe, RecipeStep } from './types';
 
-const STEP_ORDER = ['prune', 'calibrate', 'quantize', 'evaluate', 'export'] as const;
+const STEP_ORDER = ['prune', 'recover', 'calibrate', 'quantize', 'evaluate', 'export'] as const;
 
 function bad(message: string, hint: string): StudioError {
   return new StudioError('bad-option', message, hint);
@@ -65,10 +65,11 @@ function defaultStep(id: RecipeStep['step'], enabled: boolean, options: RecipeSt
 interface PresetParts {
   readonly device?: string;
   readonly prune?: RecipeStep['options'];
+  readonly recover?: RecipeStep['options'];
   readonly quantize?: RecipeStep['options'];
 }
 
-function preset(name: string, { device = 'hailo8', prune, quantize }: PresetParts): Recipe {
+function preset(name: string, { device = 'hailo8', prune, recover, quantize }: PresetParts): Recipe {
   return {
     bonsai: 1,
     name,
@@ -77,6 +78,7 @@ function preset(name: string, { device = 'hailo8', prune, quantize }: PresetPart
     preprocess: 'auto',
     steps: [
       defaultStep('prune', prune !== undefined, prune),
+      defaultStep('recover', recover !== undefined, recover),
       defaultStep('calibrate', quantize !== undefined),
       defaultStep('quantize', quantize !== undefined, quantize),
       defaultStep('evaluate', true),

@@ -1,5 +1,5 @@
 /** How a step declares itself once; the page's panel, the CLI's recipe check and the docs follow from it. */
-export type StepId = 'open' | 'inspect' | 'prune' | 'calibrate' | 'quantize' | 'evaluate' | 'export';
+export type StepId = 'open' | 'inspect' | 'prune' | 'recover' | 'calibrate' | 'quantize' | 'evaluate' | 'export';
 
 interface OptionBase {
   readonly key: string;

@@ -3,6 +3,7 @@
  * May import autodiff, onnx, runtime, models, data and numerics.
  */
 export { AUGMENTATION, type Augmentation, augment } from './augment';
+export { featureLevels, featureMaps } from './levels';
 export {
   type Distillation,
   type DistillationOptions,
@@ -24,7 +25,18 @@ export {
   type VariableMap,
 } from './objective';
 export { OPTIMIZERS, type OptimizerId, type Variable } from './optimizers';
+export {
+  augmentedBatches,
+  heldBack,
+  type Prepare,
+  plainBatches,
+  stepImages,
+  type TrainingImages,
+  trainingImages,
+  usableImages,
+} from './pool';
 export { averageDecay, rateFactor, SCHEDULE, type Schedule } from './schedule';
+export { channelSigma } from './sigma';
 export {
   copyState,
   type Objective,
@@ -38,3 +50,4 @@ export {
   train,
   type Values,
 } from './trainer';
+export { asInputs, biasedOutputs, trainableWeights, type WeightRates, weightUnit, withValues } from './weights';

@@ -3,16 +3,17 @@
  * Bhalgat et al. 2020) is pulled toward the float network's outputs on augmented, unlabelled images. Rates, units and loss
  * as ../shared/lab.md §8 found them; unseen images decide which step is kept.
  */
-import { defaultPreprocess, inputDims, type Preprocess } from '../../../../models';
-import { createRandom, StudioError } from '../../../../numerics';
+import { defaultPreprocess, inputDims } from '../../../../models';
+import { StudioError } from '../../../../numerics';
 import { fixDimensions, type Model } from '../../../../onnx';
 import {
-  augment,
-  type Batch,
+  augmentedBatches,
+  channelSigma,
   type GraphObjective,
   openObjective,
   planDistillation,
   TRAIN_SETTINGS,
+  type TrainingImages,
   train,
   type Variable,
 } from '../../../../training';
@@ -20,7 +21,6 @@ import { timer } from '../../../common';
 import type { Feeds, QuantState, Repair, RepairContext } from '../types';
 import { gainsOf, layerOfBias, separateAffine } from './affine';
 import { learnedState } from './result';
-import { channelSigma } from './sigma';
 import { bakeConstants, insertFakeQuant, type Learnable, type LearnRates, learnables, withVariables } from './student';
 
 /** Images of a training step. */
@@ -69,34 +69,11 @@ function biasUnits(state: QuantState, sigma: Sigma): Sigma {
   return units;
 }
 
-/** Which images make up each step: every epoch all of them once, in another order. */
-function schedule(count: number, seed: number): (step: number) => number[] {
-  let known: { epoch: number; order: number[] } | null = null;
-  const at = (position: number): number => {
-    const epoch = Math.floor(position / count);
-    if (known?.epoch !== epoch)
-      known = { epoch, order: createRandom(seed + 7919 * epoch).shuffle(Array.from({ length: count }, (_, i) => i)) };
-    return known.order[position % count]!;
-  };
-  return (step) => Array.from({ length: BATCH }, (_, i) => at(step * BATCH + i));
-}
-
-/**
- * Augmented images of a step, one by one: a graph for two at once needs twice the time (measured on YOLOX-Nano, 550 against
- * 290 ms a step), for its values no longer fit the caches.
- */
-function batches(fit: Feeds, input: string, p: Preprocess, seed: number): (step: number) => Promise<readonly Batch[]> {
-  const pick = schedule(fit.count, seed);
-  return async (step) => {
-    const images: Batch[] = [];
-    for (const [i, index] of pick(step).entries()) {
-      const image = (await fit.at(index))[input]!;
-      const random = createRandom(seed + 104729 * (step * BATCH + i + 1));
-      images.push({ images: { [input]: { ...image, data: augment(image.data as Float32Array | Uint8Array, p, random) } } });
-    }
-    return images;
-  };
-}
+/** The images as training's pool gives them. */
+const asImages = (feeds: Feeds, input: string): TrainingImages => ({
+  count: feeds.count,
+  at: async (i) => (await feeds.at(i))[input]!.data as Float32Array | Uint8Array,
+});
 
 interface Opened {
   readonly objective: GraphObjective;
@@ -139,7 +116,7 @@ export async function openLearning(state: QuantState, ctx: RepairContext, settin
     teacher: loss.teacher(teacher),
     student: { model: withVariables(quantized, used), loss: name },
     variables: used.variables,
-    batches: batches(ctx.fit, input, p, ctx.seed),
+    batches: augmentedBatches(asImages(ctx.fit, input), input, p, inputDims(p), BATCH, ctx.seed),
     unseen: { count: ctx.held.count, at: async (i) => ({ images: await ctx.held.at(i) }) },
   });
   return { objective, variables: used.variables };

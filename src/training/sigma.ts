@@ -1,7 +1,6 @@
 /** How much each channel of a value varies: the unit in which biases are trained and features are compared. */
-import { type Model, serializeModel } from '../../../../onnx';
-import { addTaps, type Engine } from '../../../../runtime';
-import type { Feeds } from '../types';
+import { type Model, serializeModel } from '../onnx';
+import { addTaps, type Engine, type Tensors } from '../runtime';
 
 /** Images looked at. */
 const IMAGES = 8;
@@ -34,7 +33,7 @@ function collect(moments: Moments, data: Float32Array, channels: number, inner: 
 export async function channelSigma(
   model: Model,
   values: readonly string[],
-  feeds: Feeds,
+  feeds: { readonly count: number; at(index: number): Promise<Tensors> },
   ctx: { readonly engine: Engine; readonly cancel: { throwIfAborted(): void } },
 ): Promise<ReadonlyMap<string, Float32Array>> {
   const names = [...new Set(values)];

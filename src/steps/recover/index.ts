@@ -1,0 +1,307 @@
+/**
+ * Recover: trains a float network by distillation from the network that it was made from, or from another teacher, on
+ * unlabelled images (../shared/lab.md §6, §8; Hinton et al. 2015; FitNets, Romero et al. 2015). May import the rooms below steps.
+ */
+import type { ImageSet } from '../../data';
+import { defaultPreprocess, inputDims, type Preprocess } from '../../models';
+import { StudioError } from '../../numerics';
+import { fixDimensions, hashModel, type Model, serializeModel, upgradeOpset } from '../../onnx';
+import type { Tensors } from '../../runtime';
+import {
+  asInputs,
+  augmentedBatches,
+  biasedOutputs,
+  channelSigma,
+  type FeatureLoss,
+  type FeaturePair,
+  featureLevels,
+  featureMaps,
+  headMismatch,
+  heldBack,
+  openObjective,
+  plainBatches,
+  planDistillation,
+  TRAIN_SETTINGS,
+  type TrainCheckpoint,
+  type TrainPoint,
+  train,
+  trainableWeights,
+  trainingImages,
+  usableImages,
+  withValues,
+} from '../../training';
+import { type OptionValues, prepareImage, resolveOptions, stepHash, timer } from '../common';
+import type { ModelArtifact, StepContext, TrainingLook } from '../types';
+import { recoverMeta } from './meta';
+
+export { recoverMeta } from './meta';
+
+export interface RecoverOptions {
+  readonly steps: number;
+  readonly stepsBetween: number;
+  readonly classificationWeight: number;
+  readonly klWeight: number;
+  readonly featureWeight: number;
+  readonly localizationWeight: number;
+  readonly temperature: number;
+  readonly weightRate: number;
+  readonly biasRate: number;
+  readonly optimizer: 'adam' | 'adamw' | 'sgd';
+  readonly batch: number;
+  readonly patience: number;
+}
+
+export interface RecoverInput {
+  readonly student: ModelArtifact;
+  readonly teacher: ModelArtifact;
+  /** Labels aren't used. */
+  readonly images: ImageSet;
+  /** Value of the teacher's → its channels that the student's value of the same name has; null where the networks differ otherwise. */
+  readonly kept: ReadonlyMap<string, readonly number[]> | null;
+  /** In words, for progress and curves: "Recovery after −5 % MACs". */
+  readonly label: string;
+  /** Image-steps; absent: the option's. */
+  readonly steps?: number;
+  /** mAP in percent of a network's detections on the images held back; null where it can't be measured. */
+  validate?(network: ModelArtifact): Promise<number | null>;
+}
+
+export interface RecoverReport {
+  readonly curve: readonly TrainingLook[];
+  /** Loss on unseen images before and after. */
+  readonly before: number;
+  readonly after: number;
+  readonly notes: readonly string[];
+}
+
+/** Fewer teach nothing. */
+const LEAST_IMAGES = 8;
+/** Looks at unseen images in a run. */
+const LOOKS = 12;
+/** ConvTranspose and friends have their newest form from here on; autodiff wants no older one. */
+const OPSET = 13;
+/** Where only features are compared they count more. */
+const HEADLESS_FACTOR = 3;
+/** Spread of image-steps' averages: the last few hundred count. */
+const AVERAGE_DECAY = 0.995;
+
+interface Network {
+  readonly model: Model;
+  readonly p: Preprocess;
+  readonly input: string;
+}
+
+function networkOf({ name, model, spec }: ModelArtifact): Network {
+  const p = spec?.preprocess ?? defaultPreprocess(model);
+  const input = spec?.input ?? model.graph.inputs[0]?.name;
+  if (!p || !input) throw new StudioError('unsupported', `${name} does not take one image, so it can't be trained here.`);
+  const recent = (model.opsets[''] ?? 0) < OPSET ? upgradeOpset(model, OPSET) : model;
+  return { model: fixDimensions(recent, { [input]: inputDims(p) }), p, input };
+}
+
+/** @throws StudioError 'bad-option' when teacher and student would see different pictures */
+function checkTeacher(student: ModelArtifact, teacher: ModelArtifact, own: Preprocess, other: Preprocess): void {
+  if (own.width !== other.width || own.height !== other.height)
+    throw new StudioError(
+      'bad-option',
+      `The teacher ${teacher.name} sees ${other.width}×${other.height} pixels, ${student.name} ${own.width}×${own.height}.`,
+      'Choose a teacher of the same resolution, or export it again at that size.',
+    );
+  if (JSON.stringify(own) !== JSON.stringify(other))
+    throw new StudioError(
+      'bad-option',
+      `The teacher ${teacher.name} and ${student.name} prepare their images differently.`,
+      'Choose the same preprocessing for both.',
+    );
+}
+
+/** Values of both networks that can be compared. */
+function pairsOf(input: RecoverInput, student: Model, teacher: Model): readonly Omit<FeaturePair, 'variance'>[] {
+  if (input.kept) {
+    const made = new Set(student.graph.nodes.flatMap(({ outputs }) => outputs));
+    return featureMaps(teacher, input.teacher.spec).flatMap((value) => {
+      const keep = input.kept!.get(value);
+      return made.has(value) ? [{ value, ...(keep ? { keep } : {}) }] : [];
+    });
+  }
+  const levels = featureLevels(teacher, input.teacher.spec);
+  return [...featureLevels(student, input.student.spec)].flatMap(([size, value]) => {
+    const own = levels.get(size);
+    return own === undefined ? [] : [{ value, teacher: own }];
+  });
+}
+
+interface Objects {
+  readonly student: Network;
+  readonly teacher: Network;
+  readonly feeds: { readonly count: number; at(index: number): Promise<Tensors> };
+}
+
+async function features(
+  input: RecoverInput,
+  { student, teacher, feeds }: Objects,
+  weight: number,
+  ctx: StepContext,
+): Promise<FeatureLoss | null> {
+  const pairs = weight > 0 ? pairsOf(input, student.model, teacher.model) : [];
+  if (pairs.length === 0) return null;
+  const sigma = await channelSigma(
+    teacher.model,
+    pairs.map(({ value, teacher: own = value }) => own),
+    feeds,
+    ctx,
+  );
+  const tensors = pairs.map((pair): FeaturePair => {
+    const all = sigma.get(pair.teacher ?? pair.value)!;
+    return { ...pair, variance: (pair.keep ? pair.keep.map((c) => all[c]!) : [...all]).map((s) => s * s) };
+  });
+  return { strength: weight / tensors.length, tensors };
+}
+
+const meanSquare = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, v) => sum + (v * v) / values.length, 0);
+
+/**
+ * Trains `input.student` toward `input.teacher`. Unseen images, a tenth of the set, decide which step is kept; where none
+ * is better than the start, the network comes back as it was.
+ * @throws StudioError 'unsupported' for a layer without a gradient, 'bad-option' for a teacher that sees other pictures,
+ *   'bad-data' for too few images, 'cancelled'
+ */
+export async function recover(
+  input: RecoverInput,
+  values: OptionValues,
+  ctx: StepContext,
+): Promise<{ readonly artifact: ModelArtifact; readonly report: RecoverReport }> {
+  const options = resolveOptions(recoverMeta, values) as unknown as RecoverOptions;
+  const student = networkOf(input.student);
+  const teacher = networkOf(input.teacher);
+  checkTeacher(input.student, input.teacher, student.p, teacher.p);
+  const { p } = student;
+  const dims = inputDims(p);
+  const { label } = input;
+  const prepare = async (index: number) => {
+    ctx.cancel.throwIfAborted();
+    return prepareImage(ctx, input.images, index, p);
+  };
+  const total = input.images.entries.length;
+  const kept = trainingImages(p, [...input.images.entries.keys()], prepare);
+  const usable = await usableImages(
+    input.images,
+    (index) => kept.at(index),
+    LEAST_IMAGES,
+    (done) => ctx.progress({ step: 'recover', label: 'Preparing images', done, total }),
+  );
+  const { fit, held } = heldBack(usable.length);
+  const part = (indices: readonly number[]) => ({ count: indices.length, at: (i: number) => kept.at(usable[indices[i]!]!) });
+  const plain = plainBatches(part(fit), teacher.input, p, dims);
+  const feeds = { count: fit.length, at: async (i: number) => (await plain.at(i)).images };
+  const notes: string[] = [];
+  const other = input.kept ? undefined : { model: student.model, spec: input.student.spec };
+  const mismatch = other ? headMismatch(input.teacher.spec, input.student.spec) : null;
+  if (mismatch !== null) notes.push(`Only features are compared, with ${HEADLESS_FACTOR} times their weight: ${mismatch}.`);
+  const featureWeight = options.featureWeight * (mismatch === null ? 1 : HEADLESS_FACTOR);
+  const featureLoss = await features(input, { student, teacher, feeds }, featureWeight, ctx);
+  const outputs = teacher.model.graph.outputs.map(({ name }) => name);
+  const teacherSigma = input.teacher.spec ? new Map<string, Float32Array>() : await channelSigma(teacher.model, outputs, feeds, ctx);
+  const loss = planDistillation(teacher.model, input.teacher.spec, {
+    weights: {
+      classification: options.classificationWeight,
+      kl: options.klWeight,
+      localization: options.localizationWeight,
+      temperature: options.temperature,
+    },
+    features: featureLoss,
+    variances: new Map([...teacherSigma].map(([name, sigma]) => [name, meanSquare(sigma)])),
+    ...(other ? { student: other } : {}),
+  });
+  const built = loss.student(student.model);
+  const own =
+    student.input === teacher.input
+      ? feeds
+      : { count: feeds.count, at: async (i: number) => ({ [student.input]: (await feeds.at(i))[teacher.input]! }) };
+  const sigma = await channelSigma(student.model, biasedOutputs(student.model), own, ctx);
+  const weights = trainableWeights(built.model, sigma, { weight: options.weightRate, bias: options.biasRate });
+  const variables = [...weights.filter(({ name }) => !loss.projections.some((own) => own.name === name)), ...loss.projections];
+  const batch = (image: Tensors[string]): Tensors => ({ [student.input]: image, [teacher.input]: image });
+  const bothInputs = <T extends { readonly images: Tensors }>(b: T): T => ({ ...b, images: batch(b.images[teacher.input]!) });
+  const drawn = augmentedBatches(part(fit), teacher.input, p, dims, options.batch, ctx.seed);
+  const unseen = plainBatches(part(held), teacher.input, p, dims);
+  const imageSteps = input.steps ?? options.steps;
+  const steps = Math.ceil(imageSteps / options.batch);
+  const settings = {
+    ...TRAIN_SETTINGS,
+    optimizer: options.optimizer,
+    steps,
+    averageDecay: AVERAGE_DECAY,
+    judgeEvery: Math.max(1, Math.ceil(steps / LOOKS)),
+    patience: options.patience > 0 ? options.patience : Number.POSITIVE_INFINITY,
+  };
+  const key = `train:${await stepHash(recoverMeta, [input.student.hash, input.teacher.hash, ctx.engine.version, `${input.images.name}:${usable.length}`], { ...options, imageSteps, seed: ctx.seed })}`;
+  const curve: TrainingLook[] = [];
+  const network = (trained: Readonly<Record<string, Float32Array>>): ModelArtifact => ({
+    ...input.student,
+    model: withValues(input.student.model, trained),
+  });
+  const left = timer(steps);
+  let rate = 0;
+  const objective = await openObjective({
+    engine: ctx.engine,
+    teacher: loss.teacher(teacher.model),
+    student: { ...built, model: asInputs(built.model, variables) },
+    variables,
+    batches: async (step) => (await drawn(step)).map(bothInputs),
+    unseen: { count: unseen.count, at: async (i) => bothInputs(await unseen.at(i)) },
+  });
+  try {
+    const resume = (await ctx.checkpoints?.get(key)) as TrainCheckpoint | undefined;
+    const {
+      values: trained,
+      best,
+      rollbacks,
+    } = await train(
+      objective,
+      variables,
+      settings,
+      {
+        cancel: ctx.cancel,
+        paused: () => ctx.control?.paused() ?? Promise.resolve(),
+        stopped: () => ctx.control?.stopped() ?? false,
+        onStep: ({ step, factor }) => {
+          rate = factor;
+          ctx.progress({ step: 'recover', label, done: step, total: steps, secondsLeft: left(step) });
+        },
+        onLook: async (point, average) => {
+          const look = await lookOf(point, label, options.batch, imageSteps, rate, async () => input.validate?.(network(average)));
+          curve.push(look);
+          ctx.look?.(look);
+        },
+        ...(ctx.checkpoints ? { onCheckpoint: (c: TrainCheckpoint) => ctx.checkpoints!.put(key, c) } : {}),
+      },
+      resume,
+    );
+    await ctx.checkpoints?.remove(key);
+    const before = curve[0]!.unseen;
+    if (rollbacks > 0)
+      notes.push(`${label}: training diverged ${rollbacks === 1 ? 'once' : `${rollbacks} times`} and went back with half the rate.`);
+    notes.push(
+      best.step === 0
+        ? `${label}: no step was better on ${held.length} unseen images, so the network stays as it was.`
+        : `${label}: ${best.step * options.batch} of ${steps * options.batch} image-steps on ${fit.length} images; loss on ${held.length} unseen images ${before.toPrecision(3)} → ${best.unseen.toPrecision(3)}.`,
+    );
+    const model = best.step === 0 ? input.student.model : withValues(input.student.model, trained);
+    const artifact: ModelArtifact = { ...input.student, model, hash: await hashModel(serializeModel(model)) };
+    return { artifact, report: { curve, before, after: best.unseen, notes } };
+  } finally {
+    await objective.release();
+  }
+}
+
+async function lookOf(
+  { step, loss, parts = {}, unseen }: TrainPoint,
+  run: string,
+  batch: number,
+  total: number,
+  rate: number,
+  validate: () => Promise<number | null | undefined>,
+): Promise<TrainingLook> {
+  return { run, step: step * batch, total, loss, parts, unseen, rate, mAP: (await validate()) ?? null };
+}
