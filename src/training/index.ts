@@ -15,6 +15,8 @@ export {
   planDistillation,
 } from './losses/distill';
 export type { FeatureLoss, FeaturePair } from './losses/features';
+export { type Head, type HeadPlan, type Part, planHeads } from './losses/heads';
+export { GraphWriter } from './losses/writer';
 export {
   type Batch,
   type GraphObjective,
