@@ -1,4 +1,5 @@
 /** Detector families, preprocessing, decoding, NMS. May import onnx and numerics. */
+export { buildDetector, type DetectorKind, type DetectorOptions, type DetectorSize, SCENE_DETECTORS } from './build/detector';
 export { type CategoryMap, COCO_CATEGORY_IDS, COCO_NAMES, categoryMap } from './coco';
 export { COCO_OPTIONS, detect, FAMILIES, headNodes, matchFamily, PREVIEW_OPTIONS, refineSpec } from './detect';
 export { hasOwnPreprocess, withPreprocess } from './metadata';
