@@ -10,6 +10,7 @@ export {
   percentileRange,
 } from './histogram';
 export type { RgbImage } from './image';
+export { type Affine, cholesky, type Gram, ridge, rowErrors, solveCholesky } from './least-squares';
 export {
   absMax,
   dequantize,

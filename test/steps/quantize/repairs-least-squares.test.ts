@@ -1,6 +1,6 @@
 /** Gram matrices from the graph against plain loops, ridge regression against what must come out, the repair on small networks. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { fakeQuant } from '../../../src/numerics';
+import { fakeQuant, type Gram, ridge, rowErrors } from '../../../src/numerics';
 import { fixDimensions, type Model, makeModel, node, serializeModel, type Tensor } from '../../../src/onnx';
 import { addTaps, type Tensors } from '../../../src/runtime';
 import { buildQdq, planQuantization, readOptions } from '../../../src/steps/quantize';
@@ -8,7 +8,6 @@ import { LEAST_SQUARES, reconstruct } from '../../../src/steps/quantize/repairs/
 import { gramNodes } from '../../../src/steps/quantize/repairs/least-squares/gram-nodes';
 import { type MatrixLayer, matrixLayers, toRows } from '../../../src/steps/quantize/repairs/least-squares/layout';
 import { simulate } from '../../../src/steps/quantize/repairs/least-squares/simulate';
-import { type Gram, ridge, rowErrors } from '../../../src/steps/quantize/repairs/least-squares/solve';
 import type { QuantState, RepairContext } from '../../../src/steps/quantize/repairs/types';
 import { createRandom, engine, f32, feed, normals, quiet, rangesOf, run, value } from './helpers';
 

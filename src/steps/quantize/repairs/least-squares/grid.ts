@@ -2,9 +2,10 @@
  * Puts a solved layer on its grid so that its output errs least: the scale searched below what the largest weight asks
  * for, integers by GPTQ, and the bias shifted by what rounding does to the mean.
  */
+
+import type { Affine, Gram } from '../../../../numerics';
 import { gptq, inverseFactor, type RowGrid, roundForOutput, roundNearest } from '../rounding/round';
 import type { MatrixLayer } from './layout';
-import type { Affine, Gram } from './solve';
 
 /** Shares of the largest weight's scale that are tried: one scale for channels of very different size clips the large ones. */
 const RATIOS = [1, 0.85, 0.7, 0.55, 0.4, 0.3, 0.2, 0.13];

@@ -3,6 +3,8 @@
  * quantized network's inputs, it comes closest to the float network's pre-activation, which is linear in both.
  * (Layer-wise reconstruction without gradients, as Hubara et al. 2020, "Improving post training neural quantization".)
  */
+
+import { type Gram, ridge, rowErrors } from '../../../../numerics';
 import { fixDimensions } from '../../../../onnx';
 import { buildQdq } from '../../qdq';
 import type { QuantState, Repair, RepairContext } from '../types';
@@ -11,7 +13,6 @@ import { type LayerChoice, type MatrixLayer, matrixLayers } from './layout';
 import { lockStep } from './lock-step';
 import { feedDims, Parameters, withOwnBiases } from './parameters';
 import { simulate } from './simulate';
-import { type Gram, ridge, rowErrors } from './solve';
 
 export interface LeastSquaresSettings extends LayerChoice {
   /** Images that the systems are summed over, at most. */

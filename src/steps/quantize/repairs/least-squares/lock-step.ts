@@ -1,4 +1,6 @@
 /** Runs a quantized network beside its float original, stage by stage, and adds up what each layer is given and ought to give. */
+
+import type { Gram } from '../../../../numerics';
 import { type Model, type Node, serializeModel, type Tensor, withGraph } from '../../../../onnx';
 import type { Engine, RunTensor, Session, Tensors } from '../../../../runtime';
 import type { CancelToken } from '../../../types';
@@ -6,7 +8,6 @@ import type { Feeds } from '../types';
 import { type GramNodes, gramNodes } from './gram-nodes';
 import type { MatrixLayer } from './layout';
 import { readAs } from './simulate';
-import type { Gram } from './solve';
 import { type Schedule, schedule, segmentModel, segments } from './stages';
 
 /** Kept values of all images together; beyond it images are given up, down to {@link FEWEST_IMAGES}. */

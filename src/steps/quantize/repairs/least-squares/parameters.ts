@@ -1,5 +1,6 @@
 /** Weights, biases and their quantization parameters while repairs change them layer by layer. */
 import type { DetectorSpec } from '../../../../models';
+import type { Affine } from '../../../../numerics';
 import { type InputDims, type Tensor, tensor, toFloat32, withGraph } from '../../../../onnx';
 import { planConstants } from '../../constants';
 import { findLayers, type Layering } from '../../layers';
@@ -8,7 +9,6 @@ import type { ConstantQuant } from '../../plan-types';
 import type { Feeds, QuantState } from '../types';
 import { fromRows, type MatrixLayer, toRows } from './layout';
 import { simulatedTensor } from './simulate';
-import type { Affine } from './solve';
 
 /** Shapes that the images feed the network with. */
 export async function feedDims(feeds: Feeds): Promise<InputDims> {

@@ -1,10 +1,11 @@
 /** Repair 'rounding': weights go to their grid where the layer's output errs least, instead of to the nearest integer. */
+
+import type { Gram } from '../../../../numerics';
 import { fixDimensions } from '../../../../onnx';
 import { type MatrixLayer, matrixLayers } from '../least-squares/layout';
 import { lockStep } from '../least-squares/lock-step';
 import { feedDims, Parameters, withOwnBiases } from '../least-squares/parameters';
 import { simulate } from '../least-squares/simulate';
-import type { Gram } from '../least-squares/solve';
 import type { QuantState, Repair, RepairContext } from '../types';
 import { roundForOutput } from './round';
 

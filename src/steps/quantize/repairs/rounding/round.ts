@@ -1,6 +1,5 @@
 /** Rounding of one layer's weights so that its output errs least: GPTQ and coordinate descent on the inputs' Gram matrix. */
-import { roundHalfEven } from '../../../../numerics';
-import { cholesky } from '../least-squares/solve';
+import { cholesky, roundHalfEven } from '../../../../numerics';
 
 /** The grid of each row's weights: (q − 0) · scale, symmetric. */
 export interface RowGrid {

@@ -32,7 +32,7 @@ export function cholesky(a: Float64Array, n: number): Float64Array | null {
 }
 
 /** Solves L·Lᵀ·x = b in place. */
-function solveCholesky(l: Float64Array, n: number, b: Float64Array): void {
+export function solveCholesky(l: Float64Array, n: number, b: Float64Array): void {
   for (let i = 0; i < n; i++) {
     let sum = b[i]!;
     for (let k = 0; k < i; k++) sum -= l[i * n + k]! * b[k]!;
