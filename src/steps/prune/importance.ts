@@ -10,7 +10,8 @@ import { find, type Labels } from './space';
 import type { Layer, Trace } from './trace';
 import { constants } from './trace-model';
 
-export type ImportanceId = 'measured' | 'activation' | 'flow' | 'l2' | 'l1' | 'random';
+/** Scores that need nothing but the network, its calibrated ranges or channel sizes. */
+export type PlainImportanceId = 'measured' | 'activation' | 'flow' | 'bn-scale' | 'l2' | 'l1' | 'random';
 
 export interface ImportanceInput {
   readonly trace: Trace;
@@ -129,11 +130,55 @@ function flow(size: (layer: Layer) => Float64Array | null): Importance {
   };
 }
 
+/** Nodes that scale each channel by a constant of their own. */
+function batchNorms(trace: Trace) {
+  return trace.edits.flatMap((edit) => {
+    if (edit.kind !== 'slice' || edit.input !== 1) return [];
+    const node = trace.model.graph.nodes[edit.node]!;
+    return node.op === 'BatchNormalization' ? [{ scale: node.inputs[1]!, labels: edit.labels }] : [];
+  });
+}
+
+/** Whether importance 'bn-scale' finds something to judge by. */
+export const hasBatchNorms = (trace: Trace): boolean => batchNorms(trace).length > 0;
+
+/** |γ| over its layer's mean |γ| (Liu et al. 2017, network slimming); channels without BatchNorm by the size of their weights. */
+const bnScale: Importance = (input) => {
+  const { trace, groups } = input;
+  const known = constants(trace.model);
+  const sums = new Map<number, number>();
+  const counts = new Map<number, number>();
+  for (const { scale, labels } of batchNorms(trace)) {
+    const sizes = toFloat32(known.get(scale)!).map(Math.abs);
+    const usual = mean(sizes);
+    addTo(
+      trace,
+      sums,
+      labels,
+      sizes.map((size) => size / usual),
+    );
+    addTo(
+      trace,
+      counts,
+      labels,
+      sizes.map(() => 1),
+    );
+  }
+  const byWeights = magnitude(2)(input);
+  return groups.map(({ classes }, g) =>
+    Float64Array.from(classes, (root, i) => {
+      const sum = sums.get(root);
+      return sum === undefined ? byWeights[g]![i]! : sum / counts.get(root)!;
+    }),
+  );
+};
+
 /** The measures by name; a new one is one entry. */
-export const IMPORTANCES: Readonly<Record<ImportanceId, Importance>> = {
+export const IMPORTANCES: Readonly<Record<PlainImportanceId, Importance>> = {
   measured: (input) => flow((layer) => input.sizes?.get(input.trace.model.graph.nodes[layer.node]!.inputs[layer.data]!) ?? null)(input),
   activation: (input) => flow((layer) => input.ranges && measuredSize(layer, input.trace, input.ranges))(input),
   flow: flow(() => null),
+  'bn-scale': bnScale,
   l2: magnitude(2),
   l1: magnitude(1),
   random: ({ groups, seed }) => {

@@ -6,39 +6,45 @@ import { StudioError } from '../../numerics';
 import { analyze, hashModel, type Model, serializeModel } from '../../onnx';
 import { type OptionValues, resolveOptions } from '../common';
 import type { ModelArtifact, RangesArtifact, StepContext } from '../types';
+import { type Branch, removeBranches, replacements, residualBranches } from './branches';
+import { type Costs, judge } from './costs';
 import { type ChannelGroup, channelGroups, type GroupOptions, withSizes } from './groups';
-import { IMPORTANCES, type ImportanceId } from './importance';
-import { measureOn } from './measure';
-import { pruneMeta } from './meta';
-import { type Plan, type Pricing, planRemoval } from './plan';
+import { type PruneOptions, pruneMeta } from './meta';
+import { objectiveOf, objectiveTerms, termSize } from './objective';
+import { type Plan, type PlanOptions, type Pricing, planRemoval } from './plan';
+import { regions } from './regions';
 import { applyRemoval, type Removal, removeFrom } from './remove';
-import { groupReports, type PruneReport, sparsityNote, structuredNotes } from './report';
+import { blockReports, groupReports, type PruneReport, sparsityNote, structuredNotes } from './report';
+import { keptIndices } from './space';
 import type { Trace } from './trace';
 import { pruneWeights } from './unstructured';
 
+export { type Branch, removeBranches, residualBranches } from './branches';
 export { type ChannelGroup, type ChannelGroups, channelGroups, type GroupOptions, groupText, type Member } from './groups';
-export { IMPORTANCES, type Importance, type ImportanceId, type ImportanceInput } from './importance';
-export { pruneMeta } from './meta';
-export { type Plan, type PlanOptions, type Pricing, planRemoval } from './plan';
+export { IMPORTANCES, type Importance, type ImportanceInput, type PlainImportanceId } from './importance';
+export { type ImportanceId, type PruneOptions, pruneMeta, type Reduction } from './meta';
+export type { Objective } from './objective';
+export { type Cut, type Plan, type PlanOptions, type Pricing, planRemoval } from './plan';
 export type { Region } from './regions';
 export { applyRemoval, type Removal } from './remove';
-export type { GroupReport, PruneReport } from './report';
+export type { BlockReport, GroupReport, PruneReport } from './report';
 export type { SparsityReport } from './unstructured';
 
-export interface PruneOptions {
-  readonly method: 'structured' | 'unstructured';
-  /** Percent of the MACs to remove. */
-  readonly macsReduction: number;
-  readonly importance: ImportanceId;
-  readonly channelMultiple: number;
-  readonly minChannels: number;
-  /** Percent. */
-  readonly maxGroupReduction: number;
-  /** Images that importance 'measured' looks at. */
-  readonly images: number;
-  readonly protectHead: boolean;
-  /** Percent of the weights to zero. */
-  readonly sparsity: number;
+/** What a call of {@link prune} may be told beyond a recipe's options, where it is one step of several. */
+export interface PruneStep {
+  /** Percent of the given network's objective that goes in this call; absent: the option `macsReduction`. */
+  readonly reduction?: number;
+  /** The network before any pruning, which importance 'taylor' compares with; absent: the given one. */
+  readonly teacher?: ModelArtifact | null;
+}
+
+export interface PruneResult {
+  readonly artifact: ModelArtifact;
+  readonly report: PruneReport;
+  /** Values whose channels changed → the indices of their former axis 1 that stay, ascending. Values that are gone have none. */
+  readonly kept: ReadonlyMap<string, readonly number[]>;
+  /** Values that went with a whole block → what stands in their place (same shape but for `kept`). */
+  readonly replaced: ReadonlyMap<string, string>;
 }
 
 /**
@@ -77,40 +83,89 @@ async function finish(artifact: ModelArtifact, model: Model): Promise<ModelArtif
   return { ...artifact, hash: await hashModel(serializeModel(model)), model, spec };
 }
 
-function protect(groups: readonly ChannelGroup[], head: boolean): ChannelGroup[] {
-  return groups.map((group) => (head && group.region === 'head' ? { ...group, reason: group.reason ?? 'the head is protected' } : group));
+interface Structure {
+  readonly trace: Trace;
+  readonly groups: readonly ChannelGroup[];
+  readonly branches: readonly (Branch & { readonly region: ChannelGroup['region'] })[];
 }
 
-interface Cut {
+function structureOf({ model, spec }: ModelArtifact, options: PruneOptions): Structure {
+  const protectedNodes = spec?.protectedNodes ?? [];
+  const { trace, groups } = channelGroups(model, { protectedNodes });
+  const whole = options.headProtection === 'full';
+  const region = regions(model);
+  const branches = options.removeBlocks
+    ? residualBranches(trace, new Set(protectedNodes)).map((branch) => ({ ...branch, region: region.get(branch.name) ?? 'backbone' }))
+    : [];
+  return {
+    trace,
+    groups: groups.map((group) =>
+      whole && group.region === 'head' ? { ...group, reason: group.reason ?? 'the head is protected' } : group,
+    ),
+    branches: branches.filter((branch) => !(whole && branch.region === 'head')),
+  };
+}
+
+const BACKBONE_FIRST: Readonly<Record<ChannelGroup['region'], number>> = { backbone: 1, neck: 1.5, head: 2 };
+
+function limitsOf(options: PruneOptions): Omit<PlanOptions, 'keep'> {
+  const { channelMultiple, minChannels, maxGroupReduction, headProtection } = options;
+  return {
+    channelMultiple,
+    minChannels,
+    groupReduction: ({ region }) => (maxGroupReduction / 100) * (region === 'head' && headProtection === 'half' ? 0.5 : 1),
+    costFactor: (region) => (options.regions === 'backbone-first' ? BACKBONE_FIRST[region] : 1),
+  };
+}
+
+interface Smaller {
   readonly model: Model;
   readonly plan: Plan;
+  readonly after: number;
 }
 
-/** Plans on the layers' own MACs; the result is checked by the analysis that everybody sees, and planned tighter if it is over. */
+/**
+ * Plans on the terms that depend on channels; the result is checked by the analysis that everybody sees, and planned tighter
+ * if it is over.
+ * @param percentage of the objective to remove
+ */
 async function cut(
-  trace: Trace,
-  groups: readonly ChannelGroup[],
-  scores: readonly Float64Array[],
+  structure: Structure,
+  costs: Costs,
   options: PruneOptions,
   before: number,
-  pricing: Pricing | null,
-): Promise<Cut> {
-  const own = trace.layers.reduce((total, layer) => total + layer.unit * layer.outSize * layer.inSize, 0);
-  const goal = before * (1 - options.macsReduction / 100);
+  percentage: number,
+  ctx: StepContext,
+): Promise<Smaller> {
+  const { trace, groups, branches } = structure;
+  const terms = objectiveTerms(trace, options.objective);
+  const own = terms.reduce((total, term) => total + termSize(term), 0);
+  const goal = before * (1 - percentage / 100);
+  const limits = limitsOf(options);
+  const { scores, branchCosts } = costs;
+  const pricing = costs.pricing && reporting(costs.pricing, ctx);
   let keep = (goal - (before - own)) / own;
   for (;;) {
-    const limits = {
-      keep,
-      channelMultiple: options.channelMultiple,
-      minChannels: options.minChannels,
-      maxGroupReduction: options.maxGroupReduction / 100,
-    };
-    const plan = await planRemoval(trace, groups, scores, limits, pricing);
-    const model = applyRemoval(trace, plan.classes);
-    const over = analyze(withSizes(model)).macs - goal;
-    if (over <= 0 || plan.exhausted) return { model, plan };
-    keep -= Math.max(over / own, 1e-4);
+    const plan = await planRemoval({ trace, groups, branches, terms, scores, pricing, branchCosts }, { keep, ...limits });
+    const gone = [...plan.branches].map((at) => branches[at]!);
+    const model = removeBranches(applyRemoval(trace, plan.classes), gone, trace.model);
+    const after = objectiveOf(model, options.objective);
+    if (after <= goal || plan.exhausted) return { model, plan, after };
+    keep -= Math.max((after - goal) / own, 1e-4);
   }
+}
+
+/** See {@link PruneResult}. */
+function keptChannels(trace: Trace, removed: ReadonlySet<number>, model: Model): ReadonlyMap<string, readonly number[]> {
+  const left = new Set(model.graph.nodes.flatMap(({ outputs }) => outputs));
+  const kept = new Map<string, readonly number[]>();
+  for (const [value, { labels }] of trace.layouts) {
+    const own = labels[1];
+    if (!own || !left.has(value)) continue;
+    const indices = keptIndices(trace.space, own, removed);
+    if (indices.length < own.length) kept.set(value, indices);
+  }
+  return kept;
 }
 
 /** Passes a cost on; lets messages (cancel) through now and then. */
@@ -125,57 +180,78 @@ function reporting(pricing: Pricing, ctx: StepContext): Pricing {
   };
 }
 
+interface Pruned extends Omit<PruneResult, 'artifact'> {
+  readonly model: Model;
+}
+
 async function pruneStructured(
   artifact: ModelArtifact,
   options: PruneOptions,
   ctx: StepContext,
   ranges: RangesArtifact | null,
   images: ImageSet | null,
-) {
-  const before = analyze(withSizes(artifact.model));
+  step: PruneStep,
+): Promise<Pruned> {
+  const { model: source } = artifact;
+  const before = analyze(withSizes(source));
   await breathe(ctx, 0);
-  const { trace, groups: found } = channelGroups(artifact.model, { protectedNodes: artifact.spec?.protectedNodes ?? [] });
-  const groups = protect(found, options.protectHead);
+  const structure = structureOf(artifact, options);
+  const { trace, groups, branches } = structure;
   await breathe(ctx, 1);
-  const wanted = options.importance === 'measured';
-  const measurement = wanted && images ? await measureOn(trace, artifact.spec, images, options.images, ctx) : null;
-  const fallback: ImportanceId = ranges ? 'activation' : 'flow';
-  const importance = wanted && !measurement ? fallback : options.importance;
-  const { model, plan } = await (async () => {
+  const { importance, reduction, objective } = options;
+  const teacher = step.teacher && step.teacher.hash !== artifact.hash ? step.teacher.model : null;
+  const costs = await judge({
+    artifact,
+    trace,
+    groups,
+    branches,
+    importance,
+    reduction,
+    images: options.images,
+    ranges,
+    set: images,
+    teacher,
+    ctx,
+  });
+  const whole = objectiveOf(source, objective);
+  const percentage = step.reduction ?? options.macsReduction;
+  const { model, plan, after } = await (async () => {
     try {
-      const scores = IMPORTANCES[importance]({ trace, groups, ranges, sizes: measurement?.sizes ?? null, seed: ctx.seed });
       await breathe(ctx, 2);
-      return await cut(trace, groups, scores, options, before.macs, measurement && reporting(measurement.pricing, ctx));
+      return await cut(structure, costs, options, whole, percentage, ctx);
     } finally {
-      await measurement?.release();
+      await costs.release();
     }
   })();
   await breathe(ctx, 3);
-  if (plan.classes.size === 0)
+  if (plan.classes.size + plan.branches.size === 0)
     throw new StudioError(
       'unsupported',
       `"${artifact.name}" has no channels that can be pruned within these limits.`,
       'Lower the minimum number of channels or the channel multiple.',
     );
-  const after = analyze(withSizes(model));
-  const macs = { before: before.macs, after: after.macs };
-  const reports = groupReports(groups, plan);
-  const notes = structuredNotes(reports, plan, options.channelMultiple, macs, options.macsReduction);
-  if (importance === 'flow' && wanted) notes.push('No images were given: channels were judged by their weights alone.');
-  else if (importance === 'activation' && wanted) notes.push('No images were given: channels were judged by calibrated ranges.');
-  else if (importance === 'activation' && !ranges) notes.push('No calibration was given: channels were judged by their weights alone.');
+  const analysis = analyze(withSizes(model));
+  const found = {
+    objective: { id: objective, before: whole, after },
+    groups: groupReports(groups, plan),
+    blocks: blockReports(branches, plan.branches, source.graph.nodes),
+  };
   const report: PruneReport = {
     method: 'structured',
-    macs,
-    parameters: { before: before.parameters, after: after.parameters },
-    groups: reports,
+    macs: { before: before.macs, after: analysis.macs },
+    parameters: { before: before.parameters, after: analysis.parameters },
+    importance: costs.importance,
+    ...found,
     sparsity: null,
-    notes,
+    notes: [...structuredNotes(found, plan, options.channelMultiple, percentage), ...costs.notes],
   };
-  return { model, report };
+  const kept = keptChannels(trace, plan.classes, model);
+  const left = new Set(model.graph.nodes.flatMap(({ outputs }) => outputs));
+  const replaced = [...replacements([...plan.branches].map((at) => branches[at]!))].filter(([, value]) => left.has(value));
+  return { model, report, kept, replaced: new Map(replaced) };
 }
 
-function pruneUnstructured(artifact: ModelArtifact, options: PruneOptions): { readonly model: Model; readonly report: PruneReport } {
+function pruneUnstructured(artifact: ModelArtifact, options: PruneOptions): Pruned {
   const { macs, parameters } = analyze(withSizes(artifact.model));
   const { model, report } = pruneWeights(channelGroups(artifact.model).trace, options.sparsity / 100);
   return {
@@ -184,17 +260,23 @@ function pruneUnstructured(artifact: ModelArtifact, options: PruneOptions): { re
       method: 'unstructured',
       macs: { before: macs, after: macs },
       parameters: { before: parameters, after: parameters },
+      objective: { id: 'macs', before: macs, after: macs },
+      importance: null,
       groups: [],
+      blocks: [],
       sparsity: report,
       notes: [sparsityNote(report)],
     },
+    kept: new Map(),
+    replaced: new Map(),
   };
 }
 
 /**
- * Prunes a network without any training.
+ * Prunes a network without any training, by one step relative to what is given; deterministic for equal inputs and engine.
  * @param ranges statistics of this very model, for importance 'activation'; without them weights alone decide
- * @param images for importance 'measured' (labels aren't used); without them ranges or weights decide
+ * @param images for the importances that look at images (labels aren't used); without them ranges or weights decide
+ * @param step where this call is one of several
  * @throws StudioError 'unsupported' for an INT8 model or one without prunable channels, 'bad-option' for stale ranges
  */
 export async function prune(
@@ -203,15 +285,18 @@ export async function prune(
   ctx: StepContext,
   ranges: RangesArtifact | null = null,
   images: ImageSet | null = null,
-): Promise<{ readonly artifact: ModelArtifact; readonly report: PruneReport }> {
+  step: PruneStep = {},
+): Promise<PruneResult> {
   const options = resolveOptions(pruneMeta, values as OptionValues) as unknown as PruneOptions;
   refuse(artifact);
   if (ranges && ranges.modelHash !== artifact.hash)
     throw new StudioError('bad-option', 'The calibration belongs to another model.', 'Calibrate this model again.');
   await breathe(ctx, 0);
-  const { model, report } =
-    options.method === 'structured' ? await pruneStructured(artifact, options, ctx, ranges, images) : pruneUnstructured(artifact, options);
+  const { model, ...rest } =
+    options.method === 'structured'
+      ? await pruneStructured(artifact, options, ctx, ranges, images, step)
+      : pruneUnstructured(artifact, options);
   const pruned = await finish(artifact, model);
   ctx.progress({ step: 'prune', label: 'Pruning', done: 4, total: 4 });
-  return { artifact: pruned, report };
+  return { artifact: pruned, ...rest };
 }

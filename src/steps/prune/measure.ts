@@ -1,102 +1,32 @@
 /**
- * What removing channels really does: the network runs on a few images with gates in front of the layers that read
- * prunable channels (gate 0 = as if removed), and its outputs are compared. One session serves every candidate.
+ * What removing channels really does: the network runs on a few images with gates, some of them shut, and its outputs are
+ * compared. One session serves every candidate.
  */
-import type { ImageSet } from '../../data';
-import { type DetectorSpec, defaultPreprocess, inputDims, preprocess } from '../../models';
-import { StudioError } from '../../numerics';
-import { type Model, type Node, serializeModel, type ValueInfo, withGraph } from '../../onnx';
+import type { DetectorSpec } from '../../models';
+import { serializeModel, withGraph } from '../../onnx';
 import type { RunTensor, Session, Tensors } from '../../runtime';
 import { type OutputError, outputError } from '../output-error';
 import type { StepContext } from '../types';
-import { withSizes } from './groups';
-import type { Pricing } from './plan';
-import { find, type Labels } from './space';
+import type { Branch } from './branches';
+import { type Gate, type GatedModel, gatedModel, openGates, shutGates } from './gates';
+import { spread } from './inputs';
+import type { Cut, Pricing } from './plan';
 import type { Trace } from './trace';
 
-/** Channel sizes take one run an image, prices hundreds: sizes are measured on so many times more images. */
-const SIZES_PER_PRICE = 5;
-
-interface Gate {
-  readonly input: string;
-  readonly value: string;
-  readonly axis: number;
-  readonly dims: readonly number[];
-  readonly labels: Labels;
-}
-
 export interface Measurement {
+  /** Mean error of the outputs without these, against the whole network's. */
+  errorWithout(gone: Cut): Promise<number>;
   readonly pricing: Pricing;
   /** Root mean square of each channel, by value and index on its gated axis. */
   readonly sizes: ReadonlyMap<string, Float64Array>;
   release(): Promise<void>;
 }
 
-/** The model with a gate (an extra input that multiplies) on every value that a layer reads channels of. */
-function gatedModel(trace: Trace): { readonly model: Model; readonly gates: readonly Gate[] } {
-  const { graph } = trace.model;
-  const gates = new Map<string, Gate>();
-  const readers = new Map<number, { readonly data: number; readonly gated: string }>();
-  for (const layer of trace.layers) {
-    if (!layer.in) continue;
-    const value = graph.nodes[layer.node]!.inputs[layer.data]!;
-    const layout = trace.layouts.get(value)!;
-    const labels = layout.labels[layer.dataAxis]!;
-    const key = `${value} ${layer.dataAxis}`;
-    const dims = layout.dims.map((_, axis) => (axis === layer.dataAxis ? labels.length : 1));
-    if (!gates.has(key)) gates.set(key, { input: `${value}_gate${layer.dataAxis}`, value, axis: layer.dataAxis, dims, labels });
-    readers.set(layer.node, { data: layer.data, gated: `${gates.get(key)!.input}_out` });
-  }
-  const made = new Set<string>();
-  const nodes = graph.nodes.flatMap((node, index): Node[] => {
-    const reader = readers.get(index);
-    if (!reader) return [node];
-    const moved = { ...node, inputs: node.inputs.with(reader.data, reader.gated) };
-    if (made.has(reader.gated)) return [moved];
-    made.add(reader.gated);
-    const inputs = [node.inputs[reader.data]!, reader.gated.slice(0, -'_out'.length)];
-    return [{ name: reader.gated, op: 'Mul', domain: '', inputs, outputs: [reader.gated], attributes: {} }, moved];
-  });
-  const inputs = [...gates.values()].map(({ input, dims }): ValueInfo => ({ name: input, dtype: 'float32', shape: dims }));
-  const taps = [...new Set([...gates.values()].map(({ value }) => value))].filter((value) =>
-    graph.outputs.every(({ name }) => name !== value),
-  );
-  const outputs = taps.map((name): ValueInfo => ({ name, dtype: 'float32', shape: null }));
-  return {
-    model: withGraph(trace.model, {
-      nodes,
-      inputs: [...graph.inputs, ...inputs],
-      outputs: [...graph.outputs, ...outputs],
-      valueInfo: new Map(),
-    }),
-    gates: [...gates.values()],
-  };
-}
-
-function gateTensor({ dims, labels }: Gate, open: (atom: number) => boolean): RunTensor {
-  return { dtype: 'float32', dims, data: Float32Array.from(labels, (atom) => (open(atom) ? 1 : 0)) };
-}
-
-/** At most `count` of the items, evenly spread. */
-function spread<T>(items: readonly T[], count: number): T[] {
-  const taken = Math.min(count, items.length);
-  return Array.from({ length: taken }, (_, i) => items[Math.floor((i * items.length) / taken)]!);
-}
-
-/** Evenly spread images as input tensors; images that can't be decoded are passed over. */
-async function loadInputs(model: Model, spec: DetectorSpec | null, images: ImageSet, count: number): Promise<RunTensor[]> {
-  const how = spec?.preprocess ?? defaultPreprocess(model);
-  if (!how) return [];
-  const inputs: RunTensor[] = [];
-  for (const index of spread([...images.entries.keys()], count)) {
-    try {
-      const { input } = preprocess(await images.load(index), how);
-      inputs.push({ dtype: how.dtype, dims: inputDims(how), data: input });
-    } catch (error) {
-      if (!(error instanceof StudioError && error.code === 'bad-data')) throw error;
-    }
-  }
-  return inputs;
+/** The gated model with the gated values as further outputs. */
+function withTaps({ model, gates }: GatedModel) {
+  const own = new Set(model.graph.outputs.map(({ name }) => name));
+  const taps = [...new Set(gates.map(({ value }) => value))].filter((value) => !own.has(value));
+  return withGraph(model, { outputs: [...model.graph.outputs, ...taps.map((name) => ({ name, dtype: null, shape: null }))] });
 }
 
 /** Adds the mean square per channel of one value. */
@@ -130,44 +60,37 @@ async function describe(
 }
 
 /**
- * Prepares measuring on `count` of these images with the CPU engine.
- * @returns null when no image can be used; the caller releases the measurement
+ * Prepares measuring with the CPU engine; the caller releases it.
+ * @param inputs at least one image; channel sizes are taken on all of them
+ * @param count images that each price is measured on
  */
 export async function measureOn(
   trace: Trace,
   spec: DetectorSpec | null,
-  images: ImageSet,
+  branches: readonly Branch[],
+  inputs: readonly RunTensor[],
   count: number,
   ctx: StepContext,
-): Promise<Measurement | null> {
-  const inputs = await loadInputs(withSizes(trace.model), spec, images, SIZES_PER_PRICE * count);
-  if (inputs.length === 0) return null;
-  const { model, gates } = gatedModel(trace);
+): Promise<Measurement> {
+  const gated = gatedModel(trace, branches);
   const outputs = trace.model.graph.outputs.map(({ name }) => name);
-  const session = await ctx.engine.create(serializeModel(model), { optimization: 'all' });
+  const session = await ctx.engine.create(serializeModel(withTaps(gated)), { optimization: 'all' });
   try {
-    const open = Object.fromEntries(gates.map((gate) => [gate.input, gateTensor(gate, () => true)]));
+    const open = openGates(gated);
     const input = trace.model.graph.inputs[0]!.name;
     const feeds = inputs.map((tensor): Tensors => ({ ...open, [input]: tensor }));
-    const { errors, sizes } = await describe(session, feeds, gates, outputs, spec, ctx);
-    const priced = spread(
-      feeds.map((_, i) => i),
-      count,
-    );
-    const errorWithout = async (gone: ReadonlySet<number>): Promise<number> => {
-      const shut = (atom: number): boolean => gone.has(find(trace.space, atom));
-      const closed = gates
-        .filter(({ labels }) => labels.some(shut))
-        .map((gate) => [gate.input, gateTensor(gate, (atom) => !shut(atom))] as const);
+    const { errors, sizes } = await describe(session, feeds, gated.gates, outputs, spec, ctx);
+    const priced = spread([...feeds.keys()], count);
+    const errorWithout = async (gone: Cut): Promise<number> => {
+      const closed = shutGates(gated, trace, gone);
       let total = 0;
       for (const i of priced) {
         ctx.cancel.throwIfAborted();
-        total += errors[i]!(await session.run({ ...feeds[i]!, ...Object.fromEntries(closed) }, outputs));
+        total += errors[i]!(await session.run({ ...feeds[i]!, ...closed }, outputs));
       }
       return total / priced.length;
     };
-    const pricing = createPricing(errorWithout);
-    return { pricing, sizes, release: () => session.release() };
+    return { errorWithout, pricing: createPricing(errorWithout), sizes, release: () => session.release() };
   } catch (error) {
     await session.release();
     throw error;
@@ -175,10 +98,12 @@ export async function measureOn(
 }
 
 /** Cost of a block = how much further the outputs move; the error so far is measured once per step. */
-function createPricing(errorWithout: (gone: ReadonlySet<number>) => Promise<number>): Pricing {
+function createPricing(errorWithout: (gone: Cut) => Promise<number>): Pricing {
   let known = { size: 0, error: 0 };
   return async (gone, next) => {
-    if (gone.size !== known.size) known = { size: gone.size, error: await errorWithout(gone) };
-    return (await errorWithout(new Set([...gone, ...next]))) - known.error;
+    const size = gone.classes.size + gone.branches.size;
+    if (size !== known.size) known = { size, error: await errorWithout(gone) };
+    const both = { classes: new Set([...gone.classes, ...next.classes]), branches: new Set([...gone.branches, ...next.branches]) };
+    return (await errorWithout(both)) - known.error;
   };
 }

@@ -1,8 +1,49 @@
 import type { StepMeta } from '../meta';
+import type { Objective } from './objective';
+
+export const IMPORTANCE_IDS = [
+  'gauss-newton',
+  'measured',
+  'taylor',
+  'reconstruction',
+  'activation',
+  'flow',
+  'bn-scale',
+  'l2',
+  'l1',
+  'random',
+] as const;
+export type ImportanceId = (typeof IMPORTANCE_IDS)[number];
+
+export const REDUCTIONS = ['root', 'sum', 'joint'] as const;
+export type Reduction = (typeof REDUCTIONS)[number];
+
+/** Values of the step's options. */
+export interface PruneOptions {
+  readonly method: 'structured' | 'unstructured';
+  /** Percent of the objective to remove. */
+  readonly macsReduction: number;
+  /** Percent of the objective that goes between two recoveries. */
+  readonly stepSize: number;
+  readonly objective: Objective;
+  readonly importance: ImportanceId;
+  readonly reduction: Reduction;
+  readonly channelMultiple: number;
+  readonly minChannels: number;
+  /** Percent. */
+  readonly maxGroupReduction: number;
+  /** Images that the importance looks at; 0 = as many as it needs. */
+  readonly images: number;
+  readonly headProtection: 'off' | 'half' | 'full';
+  readonly regions: 'even' | 'backbone-first';
+  readonly removeBlocks: boolean;
+  /** Percent of the weights to zero. */
+  readonly sparsity: number;
+}
 
 export const pruneMeta: StepMeta = {
   id: 'prune',
-  version: 1,
+  version: 2,
   options: [
     {
       key: 'method',
@@ -19,14 +60,40 @@ export const pruneMeta: StepMeta = {
       max: 90,
       step: 1,
       unit: '%',
-      help: 'Structured: share of the multiply-accumulates to remove.',
+      help: 'Structured: share of the multiply-accumulates to remove, or of what the objective names.',
+    },
+    {
+      key: 'stepSize',
+      type: 'number',
+      default: 5,
+      min: 1,
+      max: 90,
+      step: 1,
+      unit: '%',
+      help: 'Structured: share that goes at once; what is left is judged anew, and recovered where recovery is on, before more goes.',
+    },
+    {
+      key: 'objective',
+      type: 'choice',
+      default: 'macs',
+      choices: ['macs', 'parameters', 'weight-bytes', 'activation-bytes'],
+      advanced: true,
+      help: 'What is to shrink: channels go where they cost the least importance for each of these saved, and the share to remove counts in them.',
     },
     {
       key: 'importance',
       type: 'choice',
-      default: 'measured',
-      choices: ['measured', 'activation', 'flow', 'l2', 'l1', 'random'],
-      help: 'What a block of channels is worth: how far the detections move without it on a few images (measured), its share in the outputs of the layers that read it (activation, or flow from weights alone), the size of its weights (l2, l1), or chance (as a control).',
+      default: 'gauss-newton',
+      choices: IMPORTANCE_IDS,
+      help: 'What channels are worth. Looking at images: curvature of the detections’ loss (gauss-newton), how far the outputs move without them (measured), slope of the loss against the unpruned network (taylor), what their readers can’t make up for (reconstruction). Else: their share in the layers that read them (activation, or flow from weights alone), BatchNorm’s scale, the size of their weights (l2, l1), or chance (a control).',
+    },
+    {
+      key: 'reduction',
+      type: 'choice',
+      default: 'root',
+      choices: REDUCTIONS,
+      advanced: true,
+      help: 'Importance "gauss-newton": channels that go together cost the sum of their removal costs’ roots (root), of the costs (sum), or what the quadratic model says of all of them at once (joint).',
     },
     {
       key: 'channelMultiple',
@@ -62,19 +129,35 @@ export const pruneMeta: StepMeta = {
     {
       key: 'images',
       type: 'number',
-      default: 6,
-      min: 1,
-      max: 64,
+      default: 0,
+      min: 0,
+      max: 256,
       step: 1,
       advanced: true,
-      help: 'Images for importance "measured"; time grows with them.',
+      help: 'Images that the importance looks at; 0 = as many as it needs. Time grows with them.',
     },
     {
-      key: 'protectHead',
+      key: 'headProtection',
+      type: 'choice',
+      default: 'off',
+      choices: ['off', 'half', 'full'],
+      advanced: true,
+      help: 'Groups of the detection head may lose as much as others (off), half of it, or nothing (full); its outputs always keep their channels.',
+    },
+    {
+      key: 'regions',
+      type: 'choice',
+      default: 'even',
+      choices: ['even', 'backbone-first'],
+      advanced: true,
+      help: 'Backbone first: a channel of the neck counts as dearer by half, one of the head as twice as dear.',
+    },
+    {
+      key: 'removeBlocks',
       type: 'boolean',
       default: false,
       advanced: true,
-      help: "Leave every channel of the detection head as it is; the head's outputs always keep theirs.",
+      help: 'A residual block may go as a whole where that costs least.',
     },
     {
       key: 'sparsity',

@@ -1,5 +1,8 @@
 /** What pruning did, as plain data for the page, the CLI and the bundle. */
+import type { Branch } from './branches';
 import type { ChannelGroup } from './groups';
+import type { ImportanceId } from './meta';
+import type { Objective } from './objective';
 import type { Plan } from './plan';
 import type { Region } from './regions';
 import type { SparsityReport } from './unstructured';
@@ -24,12 +27,25 @@ export interface GroupReport {
   readonly reason: string | null;
 }
 
+/** A residual branch that went as a whole. */
+export interface BlockReport {
+  /** Name of the Add that ended it. */
+  readonly name: string;
+  /** Names of the nodes that went. */
+  readonly nodes: readonly string[];
+}
+
 export interface PruneReport {
   readonly method: 'structured' | 'unstructured';
   readonly macs: { readonly before: number; readonly after: number };
   readonly parameters: { readonly before: number; readonly after: number };
+  /** What was to shrink; the MACs for unstructured pruning. */
+  readonly objective: { readonly id: Objective; readonly before: number; readonly after: number };
+  /** What channels were judged by in the end; null for unstructured pruning. */
+  readonly importance: ImportanceId | null;
   /** Empty for unstructured pruning. */
   readonly groups: readonly GroupReport[];
+  readonly blocks: readonly BlockReport[];
   /** Null for structured pruning. */
   readonly sparsity: SparsityReport | null;
   /** Sentences for the user. */
@@ -52,23 +68,41 @@ export function groupReports(groups: readonly ChannelGroup[], plan: Plan): Group
   }));
 }
 
+export function blockReports(
+  branches: readonly Branch[],
+  gone: ReadonlySet<number>,
+  nodes: readonly { readonly name: string }[],
+): BlockReport[] {
+  return [...gone].map((at) => ({ name: branches[at]!.name, nodes: [...branches[at]!.nodes].map((node) => nodes[node]!.name) }));
+}
+
 const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(1)} %`;
 
+const OBJECTIVE_NAMES: Readonly<Record<Objective, string>> = {
+  macs: 'MACs',
+  parameters: 'parameters',
+  'weight-bytes': "weights' bytes",
+  'activation-bytes': "activations' bytes",
+};
+
 export function structuredNotes(
-  groups: readonly GroupReport[],
+  report: Pick<PruneReport, 'groups' | 'blocks' | 'objective'>,
   plan: Plan,
   multiple: number,
-  macs: { readonly before: number; readonly after: number },
   wanted: number,
 ): string[] {
-  const notes = [`Pruned ${percent(macs.before - macs.after, macs.before)} of the MACs.`];
+  const { groups, blocks, objective } = report;
+  const notes = [`Pruned ${percent(objective.before - objective.after, objective.before)} of the ${OBJECTIVE_NAMES[objective.id]}.`];
+  if (blocks.length > 0) notes.push(`${blocks.length} residual block(s) went as a whole (${blocks.map(({ name }) => name).join(', ')}).`);
   const odd = groups.filter(({ channelsAfter, channelsBefore }) => channelsAfter < channelsBefore && channelsAfter % multiple !== 0);
   if (odd.length > 0)
     notes.push(
       `${odd.length} group(s) are left with no multiple of ${multiple}, because they are narrow or a whole block would have overshot (${odd.map(({ source }) => source).join(', ')}).`,
     );
   if (plan.exhausted)
-    notes.push(`The limits (minimum channels, largest share per group, protected layers) allow no more: ${wanted} % was asked.`);
+    notes.push(
+      `The limits (minimum channels, largest share per group, protected layers) allow no more: ${Number(wanted.toFixed(1))} % was asked.`,
+    );
   return notes;
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { matchFamily } from '../../../src/models';
 import { StudioError } from '../../../src/numerics';
 import { analyze, hashModel, inferShapes, type Model, serializeModel } from '../../../src/onnx';
-import { channelGroups, IMPORTANCES, type ImportanceId, type PruneOptions, prune } from '../../../src/steps/prune';
+import { channelGroups, IMPORTANCES, type PlainImportanceId, type PruneOptions, prune } from '../../../src/steps/prune';
 import type { ModelArtifact, Progress, RangesArtifact, StepContext, TensorStats } from '../../../src/steps/types';
 import { tinyYolox } from '../../fixtures/tiny-yolox';
 import { randomFeeds, runModel } from '../../onnx/ort';
@@ -60,7 +60,7 @@ describe('prune', () => {
   });
 
   it('leaves the whole head alone when asked to', async () => {
-    const { report } = await prune(await artifactOf(tiny), { protectHead: true, macsReduction: 5 }, ctx);
+    const { report } = await prune(await artifactOf(tiny), { headProtection: 'full', macsReduction: 5 }, ctx);
     const head = report.groups.filter(({ region }) => region === 'head');
     expect(head.length).toBeGreaterThan(3);
     expect(head.every(({ channelsBefore, channelsAfter, reason }) => channelsAfter === channelsBefore && reason !== null)).toBe(true);
@@ -148,7 +148,7 @@ describe('importance', () => {
     return net.model([['y', [1, 2, 8, 8]]]);
   }
 
-  function scoresOf(id: ImportanceId, ranges: RangesArtifact | null = null, seed = 1): number[] {
+  function scoresOf(id: PlainImportanceId, ranges: RangesArtifact | null = null, seed = 1): number[] {
     const { trace, groups } = channelGroups(fourChannels());
     const at = groups.findIndex(({ source }) => source === 'a');
     return Array.from(IMPORTANCES[id]({ trace, groups, ranges, seed })[at]!);
