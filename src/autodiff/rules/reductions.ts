@@ -1,6 +1,6 @@
 /** Gradients of reductions, softmax and normalizations over axes. */
 import { attrFloat, attrInt, attrInts } from '../../onnx';
-import type { Dims } from '../emitter';
+import { type Dims, product } from '../emitter';
 import type { GradientContext, GradientRule } from '../types';
 import { positive } from './moves';
 
@@ -74,16 +74,40 @@ const EPSILON = Math.fround(1e-5);
 const perChannel = (c: GradientContext): Dims => c.dims(0).map((size, i) => (i === 1 ? size : 1));
 const butChannel = (c: GradientContext): readonly number[] => c.dims(0).flatMap((_, i) => (i === 1 ? [] : [i]));
 
+/** The batch's own mean and variance, per channel: at momentum 0 they are the node's further outputs. */
+function batchStatistics(c: GradientContext, axes: readonly number[]): readonly [mean: string, variance: string] {
+  const { e, node } = c;
+  if (attrFloat(node, 'momentum', 0.9) === 0 && node.outputs[1] && node.outputs[2]) return [node.outputs[1], node.outputs[2]];
+  const mean = e.reduce('ReduceMean', c.x(0), axes, true);
+  const centred = e.sub(c.x(0), mean);
+  const flat = (v: string) => e.reshape(v, [c.dims(0)[1]!]);
+  return [flat(mean), flat(e.reduce('ReduceMean', e.mul(centred, centred), axes, true))];
+}
+
+/**
+ * dx = γ/σ · (g − mean g − x̂ · mean(g·x̂)). BatchNormalization itself computes x̂ and the affine part, for it reads a large
+ * value once where arithmetic with broadcasting needs three operators.
+ */
+function trainingNormalization(c: GradientContext, shift: string, axes: readonly number[], channel: Dims, epsilon: number) {
+  const { e, g } = c;
+  const width = c.dims(0)[1]!;
+  const each = (v: number) => e.floats([width], new Float32Array(width).fill(v));
+  const [mean, variance] = batchStatistics(c, axes);
+  const affine = (scale: string, bias: string) => e.emit('BatchNormalization', [c.x(0), scale, bias, mean, variance], { epsilon });
+  const scale = e.reduceSum(e.mul(g, affine(each(1), each(0))), axes, false);
+  const factor = e.div(c.x(1), e.emit('Sqrt', [e.add(variance, e.scalar(epsilon))]));
+  const share = e.times(factor, -width / product(c.dims(0)));
+  const back = () => e.add(e.mul(g, e.reshape(factor, channel)), affine(e.mul(share, scale), e.mul(share, shift)));
+  return [c.wants(0) ? back() : null, scale, shift, null, null];
+}
+
 export const batchNormalization: GradientRule = (c) => {
   const { e, g } = c;
   const epsilon = attrFloat(c.node, 'epsilon', EPSILON);
   const [channel, axes] = [perChannel(c), butChannel(c)];
   const spread = (i: number) => e.reshape(c.x(i), channel);
   const shift = e.reduceSum(g, axes, false);
-  if (attrInt(c.node, 'training_mode', 0) === 1) {
-    const { hat, back } = normalized(c, axes, epsilon);
-    return [back(e.mul(g, spread(1))), e.reduceSum(e.mul(g, hat), axes, false), shift, null, null];
-  }
+  if (attrInt(c.node, 'training_mode', 0) === 1) return trainingNormalization(c, shift, axes, channel, epsilon);
   const deviation = e.emit('Sqrt', [e.add(c.x(4), e.scalar(epsilon))]);
   const factor = e.div(c.x(1), deviation);
   const scale = () => e.div(e.reduceSum(e.mul(g, e.sub(c.x(0), spread(3))), axes, false), deviation);
