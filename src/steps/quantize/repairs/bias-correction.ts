@@ -4,8 +4,8 @@
  * left out on purpose: clipping makes their mean, and making up for it moves every ordinary pixel.
  */
 import { fixDimensions } from '../../../onnx';
+import { lockStep } from '../../lock-step';
 import { matrixLayers } from './least-squares/layout';
-import { lockStep } from './least-squares/lock-step';
 import { feedDims, Parameters, withOwnBiases } from './least-squares/parameters';
 import type { QuantState, Repair, RepairContext } from './types';
 

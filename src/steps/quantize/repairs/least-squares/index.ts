@@ -6,11 +6,11 @@
 
 import { type Gram, ridge, rowErrors } from '../../../../numerics';
 import { fixDimensions } from '../../../../onnx';
+import { lockStep } from '../../../lock-step';
 import { buildQdq } from '../../qdq';
 import type { QuantState, Repair, RepairContext } from '../types';
 import { onGrid } from './grid';
 import { type LayerChoice, type MatrixLayer, matrixLayers } from './layout';
-import { lockStep } from './lock-step';
 import { feedDims, Parameters, withOwnBiases } from './parameters';
 import { simulate } from './simulate';
 

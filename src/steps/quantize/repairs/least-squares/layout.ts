@@ -1,42 +1,12 @@
 /** Layers as matrices: y[g] = W[g] · a[g] + b[g], with a the unfolded input of group g. What least squares and rounding solve on. */
 import type { DetectorSpec } from '../../../../models';
-import { attrFloat, attrInt, attrInts, attrString, inferShapes, type Model, type Node, type Tensor, toFloat32 } from '../../../../onnx';
+import { inferShapes, type Model } from '../../../../onnx';
+import { type MatrixLayer as AnyLayer, matrixLayer } from '../../../lock-step';
 import { findLayers } from '../../layers';
 import type { QuantLayer, QuantPlan } from '../../plan-types';
 
-/** How a convolution reads its input: one row per tap (c, ky, kx), one column per output pixel kept. */
-export interface Patches {
-  readonly kernel: readonly [number, number];
-  readonly strides: readonly [number, number];
-  readonly dilations: readonly [number, number];
-  /** top, left, bottom, right. */
-  readonly pads: readonly [number, number, number, number];
-  readonly channels: number;
-  /** Rows and columns of the layer's output. */
-  readonly out: readonly [number, number];
-  /** Every step-th row and column is kept. */
-  readonly step: number;
-}
-
-export interface MatrixLayer {
+export interface MatrixLayer extends AnyLayer {
   readonly layer: QuantLayer;
-  readonly node: Node;
-  readonly weight: Tensor;
-  /** Node and input index that read the bias; absent where the layer has none. */
-  readonly bias: { readonly node: Node; readonly input: number; readonly tensor: Tensor } | null;
-  /** Value that holds W · a + b, before any activation. */
-  readonly target: string;
-  readonly groups: number;
-  /** Inputs of one row: channels of a group × taps. */
-  readonly inputs: number;
-  /** Rows of a group. */
-  readonly outputs: number;
-  /** null for Gemm and MatMul: features on the last axis. */
-  readonly patches: Patches | null;
-  /** Columns that one image gives. */
-  readonly columns: number;
-  /** True where the weight is stored [inputs, outputs]. */
-  readonly transposed: boolean;
 }
 
 /** Which layers are taken on. */
@@ -45,85 +15,6 @@ export interface LayerChoice {
   readonly maxInputs: number;
   /** Whether convolutions with more groups than one (depthwise) are taken too. */
   readonly grouped: boolean;
-}
-
-/** Columns kept of one image: more say nothing new about a few hundred unknowns. */
-const MAX_COLUMNS = 4096;
-
-/** Odd steps only, so that what an upsampled map repeats in twos is seen on both phases. */
-function samplingStep(rows: number, cols: number): number {
-  let step = 1;
-  while (Math.ceil(rows / step) * Math.ceil(cols / step) > MAX_COLUMNS) step += 2;
-  return step;
-}
-
-function samePads(node: Node, mode: string, input: number, axis: number, kernel: number, stride: number, dilation: number) {
-  if (mode === 'VALID') return [0, 0] as const;
-  const explicit = attrInts(node, 'pads', [0, 0, 0, 0]);
-  if (mode === 'NOTSET') return [explicit[axis]!, explicit[axis + 2]!] as const;
-  const total = Math.max((Math.ceil(input / stride) - 1) * stride + (kernel - 1) * dilation + 1 - input, 0);
-  const less = Math.floor(total / 2);
-  return mode === 'SAME_UPPER' ? ([less, total - less] as const) : ([total - less, less] as const);
-}
-
-type Shape = readonly number[] | null;
-
-function convPatches(node: Node, weight: Tensor, input: Shape, output: Shape): Patches | null {
-  if (weight.dims.length !== 4 || input?.length !== 4 || output?.length !== 4 || input[0] !== 1) return null;
-  const pair = (name: string) => {
-    const [a, b] = attrInts(node, name, [1, 1]);
-    return [a!, b!] as const;
-  };
-  const kernel = [weight.dims[2]!, weight.dims[3]!] as const;
-  const strides = pair('strides');
-  const dilations = pair('dilations');
-  const mode = attrString(node, 'auto_pad', 'NOTSET');
-  const [top, bottom] = samePads(node, mode, input[2]!, 0, kernel[0], strides[0], dilations[0]);
-  const [left, right] = samePads(node, mode, input[3]!, 1, kernel[1], strides[1], dilations[1]);
-  const out = [output[2]!, output[3]!] as const;
-  return { kernel, strides, dilations, pads: [top, left, bottom, right], channels: input[1]!, out, step: samplingStep(...out) };
-}
-
-function readLayer(
-  layer: QuantLayer,
-  node: Node,
-  weight: Tensor,
-  biasNode: Node,
-  shapeOf: (value: string) => Shape,
-  constant: (name: string) => Tensor | undefined,
-): MatrixLayer | null {
-  const biasInput = biasNode === node ? 2 : biasNode.inputs.findIndex((name) => constant(name));
-  const found = constant(biasNode.inputs[biasInput] ?? '');
-  const base = { layer, node, weight, target: biasNode.outputs[0]! };
-  const withBias = (channels: number): MatrixLayer['bias'] | undefined => {
-    if (!biasNode.inputs[biasInput]) return null;
-    return found?.dtype === 'float32' && found.data.length === channels ? { node: biasNode, input: biasInput, tensor: found } : undefined;
-  };
-  if (node.op === 'Conv') {
-    const patches = convPatches(node, weight, shapeOf(layer.input), shapeOf(layer.rawOutput));
-    const groups = attrInt(node, 'group', 1);
-    const bias = withBias(weight.dims[0]!);
-    if (!patches || bias === undefined) return null;
-    return {
-      ...base,
-      bias,
-      groups,
-      inputs: weight.data.length / weight.dims[0]!,
-      outputs: weight.dims[0]! / groups,
-      patches,
-      columns: Math.ceil(patches.out[0] / patches.step) * Math.ceil(patches.out[1] / patches.step),
-      transposed: false,
-    };
-  }
-  if (node.op !== 'Gemm' && node.op !== 'MatMul') return null;
-  if (attrFloat(node, 'alpha', 1) !== 1 || attrFloat(node, 'beta', 1) !== 1 || weight.dims.length !== 2) return null;
-  const rows = attrInt(node, 'transB', 0) === 1;
-  const [outputs, inputs] = rows ? [weight.dims[0]!, weight.dims[1]!] : [weight.dims[1]!, weight.dims[0]!];
-  const shape = shapeOf(layer.input);
-  const bias = withBias(outputs);
-  if (!shape || bias === undefined) return null;
-  const columns = shape.slice(0, -1).reduce((a, b) => a * b, 1);
-  return { ...base, bias, groups: 1, inputs, outputs, patches: null, columns, transposed: !rows };
 }
 
 /**
@@ -139,7 +30,7 @@ export function matrixLayers(
 ): readonly MatrixLayer[] {
   const { index, layers, biasAdds } = findLayers(model.graph, spec, fuseActivations);
   const shapes = inferShapes(model);
-  const shapeOf = (value: string): Shape => {
+  const shapeOf = (value: string): readonly number[] | null => {
     const shape = shapes.get(value)?.shape;
     return shape?.every((d) => typeof d === 'number') ? (shape as readonly number[]) : null;
   };
@@ -149,25 +40,8 @@ export function matrixLayers(
     const node = byName.get(layer.node)!;
     const weight = index.constant(node.inputs[1]!)!;
     if (!planned.has(node.name) || weight.dtype !== 'float32' || index.consumers(weight.name).length > 1) return [];
-    const found = readLayer(layer, node, weight, biasAdds.get(node) ?? node, shapeOf, (name) => index.constant(name));
+    const found = matrixLayer(node, weight, biasAdds.get(node) ?? node, shapeOf, (name) => index.constant(name));
     const fits = found && found.inputs <= choice.maxInputs && (found.groups === 1 || choice.grouped);
-    return fits ? [found] : [];
+    return fits ? [{ ...found, layer }] : [];
   });
-}
-
-function transpose(data: ArrayLike<number>, rows: number, cols: number): Float64Array {
-  const out = new Float64Array(rows * cols);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[c * rows + r] = data[r * cols + c]!;
-  return out;
-}
-
-/** Weights as [groups · outputs, inputs], row-major. */
-export function toRows(layer: MatrixLayer, weight: Tensor): Float64Array {
-  const data = toFloat32(weight);
-  return layer.transposed ? transpose(data, layer.inputs, layer.outputs) : Float64Array.from(data);
-}
-
-/** The inverse of {@link toRows}. */
-export function fromRows(layer: MatrixLayer, rows: ArrayLike<number>): Float32Array {
-  return Float32Array.from(layer.transposed ? transpose(rows, layer.outputs, layer.inputs) : rows);
 }

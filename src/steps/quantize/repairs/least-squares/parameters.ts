@@ -2,12 +2,13 @@
 import type { DetectorSpec } from '../../../../models';
 import type { Affine } from '../../../../numerics';
 import { type InputDims, type Tensor, tensor, toFloat32, withGraph } from '../../../../onnx';
+import { fromRows, toRows } from '../../../lock-step';
 import { planConstants } from '../../constants';
 import { findLayers, type Layering } from '../../layers';
 import type { QuantizeOptions } from '../../meta';
 import type { ConstantQuant } from '../../plan-types';
 import type { Feeds, QuantState } from '../types';
-import { fromRows, type MatrixLayer, toRows } from './layout';
+import type { MatrixLayer } from './layout';
 import { simulatedTensor } from './simulate';
 
 /** Shapes that the images feed the network with. */

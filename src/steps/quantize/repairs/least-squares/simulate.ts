@@ -37,9 +37,3 @@ export function simulate(float: Model, plan: QuantPlan): Model {
   const activationsOnly = partialPlan(plan, { activation: () => true, constant: () => false });
   return buildQdq(withGraph(float, { nodes, initializers }), activationsOnly);
 }
-
-/** What a node reads in place of each value of the float network. */
-export function readAs(simulated: Model, value: string, reader: string): string {
-  const node = simulated.graph.nodes.find(({ name }) => name === reader);
-  return node?.inputs[0] ?? value;
-}

@@ -2,8 +2,8 @@
 
 import type { Gram } from '../../../../numerics';
 import { fixDimensions } from '../../../../onnx';
+import { lockStep } from '../../../lock-step';
 import { type MatrixLayer, matrixLayers } from '../least-squares/layout';
-import { lockStep } from '../least-squares/lock-step';
 import { feedDims, Parameters, withOwnBiases } from '../least-squares/parameters';
 import { simulate } from '../least-squares/simulate';
 import type { QuantState, Repair, RepairContext } from '../types';

@@ -1,6 +1,6 @@
 /** The ONNX nodes that turn a layer's input and target into Gram matrices: A·Aᵀ, A·Yᵀ and the row sums, one product each. */
-import { type Node, node, type Tensor, tensor } from '../../../../onnx';
-import type { MatrixLayer, Patches } from './layout';
+import { type Node, node, type Tensor, tensor } from '../../onnx';
+import type { MatrixLayer, Patches } from './layer';
 
 export interface GramNodes {
   readonly nodes: readonly Node[];
@@ -9,7 +9,7 @@ export interface GramNodes {
   readonly products: string | null;
   /** [groups, inputs (+ outputs)] */
   readonly sums: string;
-  /** [groups]: the columns' weights added up; null where each column counts 1 */
+  /** [groups], or [1] where all groups count alike: the columns' weights added up; null where each column counts 1 */
   readonly counts: string | null;
 }
 
@@ -75,8 +75,8 @@ function unfold(b: Builder, x: string, p: Patches, groups: number): string {
   return b.add('Reshape', [stacked, b.ints([groups, (p.channels / groups) * kh * kw, -1])]);
 }
 
-/** [1, M, H, W] → [groups, M / groups, columns]. */
-function columns(b: Builder, y: string, p: Patches, { groups, outputs }: MatrixLayer): string {
+/** [1, groups · M, H, W] → [groups, M, columns]. */
+function columns(b: Builder, y: string, p: Patches, groups: number, outputs: number): string {
   const kept = p.step === 1 ? y : b.slice(y, [0, 0], [...p.out], [p.step, p.step]);
   return b.add('Reshape', [kept, b.ints([groups, outputs, -1])]);
 }
@@ -98,19 +98,32 @@ function evenWeights(b: Builder, y: string, count: number): string {
   return b.add('Div', [total, b.add('Add', [b.add('Mul', [energy, b.float(count)]), total])]);
 }
 
+export interface GramOptions {
+  /** Leaves the products out. */
+  readonly sumsOnly?: boolean;
+  /** Value of shape [1, 1, H, W] that weighs a convolution's pixels; absent: the less the more they stand out. */
+  readonly weights?: string | null;
+}
+
 /**
  * @param input value that the layer reads
  * @param target value of the layer's wanted output, or null for the inputs' Gram alone
  * @param prefix makes the new names unique in the graph
- * @param sumsOnly leaves the products out
  */
-export function gramNodes(layer: MatrixLayer, input: string, target: string | null, prefix: string, sumsOnly = false): GramNodes {
+export function gramNodes(
+  layer: MatrixLayer,
+  input: string,
+  target: string | null,
+  prefix: string,
+  { sumsOnly = false, weights: given = null }: GramOptions = {},
+): GramNodes {
   const b = new Builder(prefix);
   const { patches, inputs, outputs, groups } = layer;
   const a = patches ? unfold(b, input, patches, groups) : features(b, input, inputs);
-  const y = target === null ? null : patches ? columns(b, target, patches, layer) : features(b, target, outputs);
+  const wanted = target !== null && layer.keep ? b.add('Gather', [target, b.ints(layer.keep)], { axis: patches ? 1 : -1 }) : target;
+  const y = wanted === null ? null : patches ? columns(b, wanted, patches, groups, outputs) : features(b, wanted, outputs);
   const all = y === null ? a : b.add('Concat', [a, y], { axis: 1 });
-  const weights = y && evenWeights(b, y, layer.columns);
+  const weights = y && (given && patches ? columns(b, given, patches, 1, 1) : evenWeights(b, y, layer.columns));
   const weighed = weights ? b.add('Mul', [all, weights]) : all;
   const products = sumsOnly ? null : b.add('MatMul', [a, b.add('Transpose', [weighed], { perm: [0, 2, 1] })]);
   const sums = b.add('ReduceSum', [weighed, b.ints([2])], { keepdims: 0 });

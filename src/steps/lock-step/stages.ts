@@ -2,8 +2,8 @@
  * Cuts a network into stages, so that layers can be solved in graph order while every node runs once per image: layers
  * of one stage depend on solved layers of earlier stages only, and each stage is a network of its own on kept values.
  */
-import { type Model, type Node, reads, withGraph } from '../../../../onnx';
-import type { RunTensor } from '../../../../runtime';
+import { type Model, type Node, reads, withGraph } from '../../onnx';
+import type { RunTensor } from '../../runtime';
 
 /** Node name → the stage that runs it. */
 export type Schedule = ReadonlyMap<string, number>;

@@ -1,26 +1,30 @@
-/** Runs a quantized network beside its float original, stage by stage, and adds up what each layer is given and ought to give. */
+/** Runs a changed network beside its original, stage by stage, and adds up what each layer is given and ought to give. */
 
-import type { Gram } from '../../../../numerics';
-import { type Model, type Node, serializeModel, type Tensor, withGraph } from '../../../../onnx';
-import type { Engine, RunTensor, Session, Tensors } from '../../../../runtime';
-import type { CancelToken } from '../../../types';
-import type { Feeds } from '../types';
+import type { Gram } from '../../numerics';
+import { type Model, type Node, serializeModel, type Tensor, withGraph } from '../../onnx';
+import type { Engine, RunTensor, Session, Tensors } from '../../runtime';
+import type { CancelToken } from '../types';
 import { type GramNodes, gramNodes } from './gram-nodes';
-import type { MatrixLayer } from './layout';
-import { readAs } from './simulate';
+import type { MatrixLayer } from './layer';
 import { type Schedule, schedule, segmentModel, segments } from './stages';
 
 /** Kept values of all images together; beyond it images are given up, down to {@link FEWEST_IMAGES}. */
 const KEPT_BYTES = 512e6;
 const FEWEST_IMAGES = 4;
 
-export interface LockStep {
-  /** From `simulate`. */
+/** Prepared inputs of some images. */
+export interface LockStepFeeds {
+  readonly count: number;
+  /** @throws StudioError 'cancelled' */
+  at(index: number): Promise<Tensors>;
+}
+
+export interface LockStep<L extends MatrixLayer> {
   readonly student: Model;
-  /** The float network with the same value names; null where only the inputs' Gram matrices are wanted. */
+  /** The original with the same value names; null where only the inputs' Gram matrices are wanted. */
   readonly teacher: Model | null;
-  readonly layers: readonly MatrixLayer[];
-  readonly feeds: Feeds;
+  readonly layers: readonly L[];
+  readonly feeds: LockStepFeeds;
   /** Images used at most, the first ones. */
   readonly images: number;
   readonly engine: Engine;
@@ -31,11 +35,13 @@ export interface LockStep {
    * Told each layer's Gram matrices, in graph order. What it returns replaces initializers of the student before later
    * stages run.
    */
-  solve(layer: MatrixLayer, gram: Gram): readonly Tensor[];
+  solve(layer: L, gram: Gram): readonly Tensor[];
   /** false: the student stays as it is, and all layers belong to one stage. */
   readonly inOrder: boolean;
   /** Only the inputs' sums are wanted: Gram matrices stay empty. */
   readonly sumsOnly?: boolean;
+  /** How much each pixel of a layer's output counts, row by row; absent or null: the less the more it stands out. */
+  weights?(image: number, rows: number, columns: number): Float32Array | null;
 }
 
 /** One network's way through the stages: its segments, and each image's kept values. */
@@ -81,9 +87,11 @@ class Track {
   }
 }
 
-interface Sums {
-  readonly layer: MatrixLayer;
+interface Sums<L extends MatrixLayer> {
+  readonly layer: L;
   readonly part: GramNodes;
+  /** Input that weighs its pixels. */
+  readonly weights: string | null;
   readonly gram: Gram;
 }
 
@@ -98,7 +106,7 @@ function emptyGram({ groups, inputs, outputs }: MatrixLayer, targets: boolean, s
 }
 
 /** Adds one image's float32 products to the sums in double precision. */
-function accumulate({ layer, gram, part }: Sums, results: Tensors): void {
+function accumulate({ layer, gram, part }: Sums<MatrixLayer>, results: Tensors): void {
   const { groups, inputs, outputs, columns } = layer;
   const sums = results[part.sums]!.data as Float32Array;
   const width = sums.length / groups;
@@ -115,7 +123,7 @@ function accumulate({ layer, gram, part }: Sums, results: Tensors): void {
     for (let o = inputs; o < width; o++) gram.targetSums[g * outputs + o - inputs]! += sums[g * width + o]!;
   }
   const counts = part.counts && (results[part.counts]!.data as Float32Array);
-  for (let g = 0; g < groups; g++) gram.counts[g]! += counts ? counts[g]! : columns;
+  for (let g = 0; g < groups; g++) gram.counts[g]! += counts ? counts[g % counts.length]! : columns;
 }
 
 /** Stages of the teacher: as the student's, but a solved layer's target is needed one stage before the student runs it. */
@@ -124,7 +132,7 @@ function teacherStage(student: Schedule, layers: readonly MatrixLayer[], inOrder
   return ({ name }) => (student.get(name) ?? 0) - (early.has(name) ? 1 : 0);
 }
 
-function withGrams(model: Model, sums: readonly Sums[], targets: Readonly<Record<string, RunTensor>>): Model {
+function withGrams(model: Model, sums: readonly Sums<MatrixLayer>[], targets: Readonly<Record<string, RunTensor>>): Model {
   const { graph } = model;
   const parts = sums.map(({ part }) => part);
   return withGraph(model, {
@@ -138,16 +146,19 @@ function withGrams(model: Model, sums: readonly Sums[], targets: Readonly<Record
   });
 }
 
+const weightName = ([rows, columns]: readonly [number, number]): string => `weights:${rows}x${columns}`;
+
 const targetName = (value: string): string => `target:${value}`;
 
 /** @throws StudioError 'cancelled' */
-export async function lockStep(job: LockStep): Promise<void> {
+export async function lockStep<L extends MatrixLayer>(job: LockStep<L>): Promise<void> {
   const { student, teacher, layers, inOrder, engine } = job;
   const plan = schedule(student, new Set(inOrder ? layers.map(({ node }) => node.name) : []));
-  const stageOf = (layer: MatrixLayer): number => (inOrder ? plan.get(layer.node.name)! - 1 : 0);
+  const stageOf = (layer: L): number => (inOrder ? plan.get(layer.node.name)! - 1 : 0);
   const stages = Math.max(...layers.map(stageOf)) + 1;
   const byStage = Array.from({ length: stages }, (_, stage) => layers.filter((layer) => stageOf(layer) === stage));
-  const inputOf = (layer: MatrixLayer): string => readAs(student, layer.layer.input, layer.node.name);
+  const byName = new Map(student.graph.nodes.map((node) => [node.name, node]));
+  const inputOf = (layer: L): string => byName.get(layer.node.name)?.inputs[0] ?? layer.input;
   const flat = inOrder ? (node: Node) => plan.get(node.name)! : () => 0;
   const own = new Track(
     student,
@@ -165,9 +176,12 @@ export async function lockStep(job: LockStep): Promise<void> {
 
   for (let stage = 0; stage < stages; stage++) {
     const group = byStage[stage]!;
-    const sums = group.map((layer, i): Sums => {
-      const part = gramNodes(layer, inputOf(layer), teacher && targetName(layer.target), `gram:${i}:`, job.sumsOnly);
-      return { layer, part, gram: emptyGram(layer, teacher !== null, job.sumsOnly ?? false) };
+    const weighed = teacher !== null && job.weights !== undefined && images > 0;
+    const sums = group.map((layer, i): Sums<L> => {
+      const size = weighed ? layer.patches?.out : undefined;
+      const weights = size && job.weights!(0, ...size) ? weightName(size) : null;
+      const part = gramNodes(layer, inputOf(layer), teacher && targetName(layer.target), `gram:${i}:`, { sumsOnly: job.sumsOnly, weights });
+      return { layer, part, weights, gram: emptyGram(layer, teacher !== null, job.sumsOnly ?? false) };
     });
     const targets = group.map(({ target }) => target);
     const sessions: { teacher?: Session; student?: Session } = {};
@@ -182,6 +196,11 @@ export async function lockStep(job: LockStep): Promise<void> {
           const results = await sessions.teacher.run(feeds);
           reference.keep(stage, image, results);
           wanted = Object.fromEntries(targets.map((name) => [targetName(name), results[name]!]));
+          for (const { layer, weights } of sums)
+            if (weights) {
+              const [rows, columns] = layer.patches!.out;
+              wanted[weights] ??= { dtype: 'float32', dims: [1, 1, rows, columns], data: job.weights!(image, rows, columns)! };
+            }
         }
         const feeds = own.feeds(stage, image, inputs);
         sessions.student ??= await engine.create(serializeModel(withGrams(own.stageModel(stage, feeds, []), sums, wanted)), {
