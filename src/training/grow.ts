@@ -3,7 +3,7 @@
  * network normalises by its batch while it learns; statistics are measured anew for each look, and folded.
  */
 import { drawScene, type GroundTruth, SCENE_CATEGORIES, SCENE_CLASSES, type Scene } from '../data';
-import { buildDetector, type DetectorKind, type DetectorSize, letterbox, matchFamily, type Preprocess } from '../models';
+import { buildDetector, type DetectorKind, type DetectorSize, letterbox, matchFamily, type Preprocess, SCENE_DETECTORS } from '../models';
 import { createRandom, StudioError } from '../numerics';
 import { foldBatchNorm, type Model, serializeModel, valueInfo, withGraph } from '../onnx';
 import type { Engine } from '../runtime';
@@ -71,7 +71,11 @@ const SHARED = {
   seed: 1,
 };
 
-export const GROW_OPTIONS: Omit<GrowOptions, keyof DetectorSize | 'kind'> = SHARED;
+/** How the embedded detectors are made. */
+export const SCENE_RECIPES = {
+  'scenes-depthwise': { ...SHARED, ...SCENE_DETECTORS.depthwise, kind: 'depthwise' },
+  'scenes-dense': { ...SHARED, ...SCENE_DETECTORS.dense, kind: 'dense' },
+} as const satisfies Readonly<Record<string, GrowOptions>>;
 
 export interface GrowLook {
   readonly step: number;

@@ -3,7 +3,26 @@
  * May import autodiff, onnx, runtime, models, data and numerics.
  */
 export { AUGMENTATION, type Augmentation, augment } from './augment';
+export {
+  type GrowCheckpoint,
+  type GrowContext,
+  type GrowLook,
+  type GrowOptions,
+  type GrowResult,
+  growDetector,
+  SCENE_RECIPES,
+} from './grow';
+export {
+  LABELLED_AUGMENTATION,
+  type LabelledAugmentation,
+  type LabelledImage,
+  type LabelledImages,
+  type LabelledView,
+  labelledView,
+  plainView,
+} from './labelled';
 export { featureLevels, featureMaps } from './levels';
+export { type Assigned, assignCells, type LabelBox } from './losses/assign';
 export {
   type Distillation,
   type DistillationOptions,
@@ -16,6 +35,8 @@ export {
 } from './losses/distill';
 export type { FeatureLoss, FeaturePair } from './losses/features';
 export { type Head, type HeadPlan, type Part, planHeads } from './losses/heads';
+export { type JoinedLoss, joinLosses, joinSources, type NetworkLoss, type WeightedLoss } from './losses/join';
+export { LABEL_WEIGHTS, type LabelLoss, type LabelOptions, type LabelPart, type LabelWeights, planLabels } from './losses/labels';
 export { GraphWriter } from './losses/writer';
 export {
   type Batch,
