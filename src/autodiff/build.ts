@@ -17,7 +17,7 @@ import {
   valueInfo,
   withGraph,
 } from '../onnx';
-import { type Dims, Emitter } from './emitter';
+import { type Dims, Emitter, type Target } from './emitter';
 import { asIdentity, type FakeQuantForm, fakeQuantGradient, isFakeQuant, type LoweredFakeQuant, lowerNode } from './fake-quant';
 import { lowerMaxPools } from './max-pool';
 import { GRADIENTS } from './rules';
@@ -31,7 +31,9 @@ export interface TrainingGraphOptions {
   readonly trainable: readonly string[];
   /** Further values to give out, in this order after the loss. */
   readonly extraOutputs?: readonly string[];
-  /** Default 'pairs'; 'arithmetic' for WebGPU. */
+  /** The backend that will run the graph: the forms that are fastest there. Default 'node'. */
+  readonly target?: Target;
+  /** Default 'pairs'; 'arithmetic' for the target 'webgpu'. */
   readonly fakeQuant?: FakeQuantForm;
 }
 
@@ -119,8 +121,9 @@ class Backward {
     readonly model: Model,
     trainable: readonly string[],
     form: FakeQuantForm,
+    target: Target,
   ) {
-    this.e = new Emitter(model.graph, model.opsets['']!);
+    this.e = new Emitter(model.graph, model.opsets['']!, target);
     this.#shapes = inferShapes(asIdentity(model));
     this.#depends = new Set(trainable);
     for (const n of model.graph.nodes) {
@@ -244,7 +247,8 @@ export function buildTrainingGraph(model: Model, options: TrainingGraphOptions):
   const known = (value: string): Dims => (shapes.get(value)?.shape ?? []) as Dims;
   const ready = lowerMaxPools(prepared, known, (n) => changing.has(n.inputs[0]!));
 
-  const back = new Backward(ready, trainable, options.fakeQuant ?? 'pairs');
+  const { target = 'node', fakeQuant = target === 'webgpu' ? 'arithmetic' : 'pairs' } = options;
+  const back = new Backward(ready, trainable, fakeQuant, target);
   const { e } = back;
   const dims = back.dims(loss);
   if (dims.some((d) => d !== 1)) throw bad(`The loss "${loss}" has the shape [${dims.join(', ')}]: it must be a single value.`);

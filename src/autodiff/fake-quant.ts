@@ -135,7 +135,7 @@ export function fakeQuantGradient(
   if (gradient === 'ste') return [dx, null, null];
   const rank = dims(0).length;
   const axes = dims(0).flatMap((_, i) => (axis !== undefined && i === (axis < 0 ? axis + rank : axis) ? [] : [i]));
-  const sum = (v: string) => (axis === undefined ? e.emit('ReduceSum', [v], { keepdims: 0 }) : e.reduceSum(v, axes, false));
+  const sum = (v: string) => (axis === undefined ? e.sumAll(v, dims(0)) : e.reduceSum(v, axes, false));
   const shaped = (v: string, input: number) => (axis === undefined && dims(input).length > 0 ? e.reshape(v, dims(input)) : v);
   const flat = () => (axis === undefined ? scale : e.reshape(scale, [-1]));
   const toScale = () => e.sub(sum(e.mul(g, y)), sum(e.mul(dx, gradient === 'pact' ? y : x)));

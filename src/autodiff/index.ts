@@ -3,6 +3,7 @@
  * and training. May import onnx and numerics only.
  */
 export { buildTrainingGraph, type TrainingGraph, type TrainingGraphOptions } from './build';
+export type { Target } from './emitter';
 export {
   BONSAI_DOMAIN,
   type FakeQuantForm,

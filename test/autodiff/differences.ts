@@ -1,5 +1,5 @@
 /** Gradients against finite differences of the forward network, on any engine. */
-import { buildTrainingGraph, type FakeQuantForm, lowerFakeQuant } from '../../src/autodiff';
+import { buildTrainingGraph, type FakeQuantForm, lowerFakeQuant, type Target } from '../../src/autodiff';
 import { createRandom } from '../../src/numerics';
 import { inferShapes, type Model, makeModel, type Node, node, serializeModel, type Tensor, valueInfo, withGraph } from '../../src/onnx';
 import type { Engine, RunTensor } from '../../src/runtime';
@@ -19,6 +19,7 @@ export interface Case {
   readonly trainable?: readonly string[];
   readonly opset?: number;
   readonly fakeQuant?: FakeQuantForm;
+  readonly target?: Target;
 }
 
 export const size = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
@@ -80,7 +81,8 @@ export async function gradientsOf(engine: Engine, c: Case): Promise<Gradients> {
     nodes: [...base.graph.nodes, ...sums, loss],
     outputs: [valueInfo('loss', 'float32', [])],
   });
-  const built = buildTrainingGraph(withLoss, { loss: 'loss', trainable, ...(c.fakeQuant ? { fakeQuant: c.fakeQuant } : {}) });
+  const forms = { ...(c.fakeQuant ? { fakeQuant: c.fakeQuant } : {}), ...(c.target ? { target: c.target } : {}) };
+  const built = buildTrainingGraph(withLoss, { loss: 'loss', trainable, ...forms });
   const session = await engine.create(serializeModel(built.model), { optimization: 'disabled' });
   const named = Object.fromEntries(weights.map((value, i) => [`weight_${i}`, value]));
   const answers = await session.run(feedsOf({ ...c.inputs, ...named }));

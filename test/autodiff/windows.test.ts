@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type AttributeValue, node, tensor } from '../../src/onnx';
 import { createNodeEngine } from '../../src/runtime/node';
-import { apart, type Case, checkGradients, normal } from './differences';
+import { apart, type Case, checkGradients, gradientsOf, normal } from './differences';
 
 const engine = await createNodeEngine({ threads: 1 });
 afterAll(() => engine.dispose());
@@ -18,6 +18,7 @@ async function expectGradients(c: Case, tolerance = 2e-4): Promise<void> {
 const int = (min: number, max: number) => fc.integer({ min, max });
 const per = (rank: number, min: number, max: number) => fc.array(int(min, max), { minLength: rank, maxLength: rank });
 const seed = int(1, 999);
+const target = fc.constantFrom('node' as const, 'wasm' as const);
 
 /** Window attributes of a rank with at least one output place for the sizes that come with them. */
 const window = (rank: number) =>
@@ -56,8 +57,9 @@ describe('gradients of convolutions', () => {
 
   it('Conv of any stride, padding, dilation and grouping', async () => {
     await fc.assert(
-      fc.asyncProperty(channels, geometry, seed, async ({ n, groups, a, b }, w, s) => {
+      fc.asyncProperty(channels, geometry, target, seed, async ({ n, groups, a, b }, w, target, s) => {
         await expectGradients({
+          target,
           nodes: [node('Conv', ['x', 'w', 'b'], ['y'], { ...attributes(w), group: groups })],
           inputs: {
             x: normal([n, groups * a, ...inputSizes(w)], s),
@@ -72,7 +74,7 @@ describe('gradients of convolutions', () => {
 
   it('ConvTranspose likewise', async () => {
     await fc.assert(
-      fc.asyncProperty(channels, geometry, per(2, 0, 2), seed, async ({ n, groups, a, b }, w, output, s) => {
+      fc.asyncProperty(channels, geometry, per(2, 0, 2), target, seed, async ({ n, groups, a, b }, w, output, target, s) => {
         const { auto, strides } = w;
         // SAME with places that no window writes: ONNX Runtime's result is smaller than ONNX says.
         fc.pre(auto === 'NOTSET' || w.kernel.every((k, i) => k >= strides[i]!));
@@ -83,6 +85,7 @@ describe('gradients of convolutions', () => {
           return 1 + e + Math.ceil(cut / strides[i]!);
         });
         await expectGradients({
+          target,
           nodes: [node('ConvTranspose', ['x', 'w', 'b'], ['y'], { ...attributes(w), ...padding, group: groups })],
           inputs: {
             x: normal([n, groups * a, ...sizes], s),
@@ -110,13 +113,28 @@ describe('gradients of convolutions', () => {
     }),
   );
 
-  it.each([1, 2])('a depthwise kernel on a tall image, stride %d', (stride) =>
+  it.each([
+    [1, 'node'],
+    [2, 'node'],
+    [2, 'wasm'],
+  ] as const)('a depthwise kernel on a tall image, stride %d, as %s has it', (stride, target) =>
     expectGradients({
+      target,
       nodes: [node('Conv', ['x', 'w'], ['y'], { group: 2, strides: [stride, stride], pads: [1, 1, 1, 1] })],
       inputs: { x: normal([2, 2, 41, 5], 1), w: normal([2, 1, 3, 3], 2) },
       trainable: ['w'],
     }),
   );
+
+  it('sums places by pooling for WASM only', async () => {
+    const c: Case = {
+      nodes: [node('Conv', ['x', 'w', 'b'], ['y'], { group: 2, pads: [1, 1, 1, 1] })],
+      inputs: { x: normal([2, 2, 4, 5], 1), w: normal([2, 1, 3, 3], 2), b: normal([2], 3) },
+    };
+    const pools = async (target: 'node' | 'wasm' | 'webgpu') =>
+      (await gradientsOf(engine, { ...c, target })).nodes.filter((n) => n.op === 'GlobalAveragePool').length;
+    expect([await pools('node'), await pools('webgpu'), await pools('wasm')]).toEqual([0, 0, 10]);
+  });
 
   it('Conv in three dimensions', () =>
     expectGradients({

@@ -1,8 +1,16 @@
 /**
  * dL/dw of a convolution. dw[m, c, k] = Σ over images and places of dy[m, place]·x[c, place·stride + k·dilation − pad], so
- * one product of shifted images for each kernel position. Three forms, each the fastest measured where it is used (ms on
- * one core, onnxruntime-node / WASM; depthwise of 256 channels, 5×5 at 13²: products of shifts 0.67 / 1.4, of rows 0.48 /
- * 1.1, as a convolution 0.79 / 1.4).
+ * one product of shifted images for each kernel position. Each form is the fastest measured where it is used. Depthwise 3×3,
+ * ms on one core, Node | WASM:
+ *
+ *   channels × size   shifts        rows
+ *   16 × 104²         0.54 | 0.75   0.92 | 5.5
+ *   64 × 52²          0.55 | 0.77   0.60 | 3.2
+ *   64 × 26²          0.16 | 0.23   0.14 | 0.50
+ *   128 × 13²         0.11 | 0.16   0.11 | 0.23
+ *
+ * Slower, or faster alone and not within a whole network: a convolution with dy as its kernel, products of 4 to 16 channels at
+ * a time or of stretches of rows.
  */
 import { type Dims, type Emitter, product } from '../emitter';
 
@@ -26,7 +34,7 @@ export function positions(kernel: Dims): number[][] {
   return kernel.reduce<number[][]>((list, k) => list.flatMap((at) => Array.from({ length: k }, (_, i) => [...at, i])), [[]]);
 }
 
-/** x and dy as matrices of [`rows`, L] in which every kernel position is one stretch of x's rows. */
+/** x and dy as matrices of [`rows`, L] (or [1, `rows`, L]) in which every kernel position is one stretch of x's rows. */
 interface Stretches {
   /** x's values that position `at` meets, [rows of x, L]. */
   shifted(at: readonly number[]): string;
@@ -39,7 +47,14 @@ interface Stretches {
  * Padded x, taken apart into the phases that a stride tells apart, has rows of one pitch; dy gets zeros up to that pitch.
  * Then a shift in any axis is a shift of the flat image, and its slice a plain copy.
  */
-function stretches(e: Emitter, { xDims, gDims, weight, strides, dilations, before }: Correlation, x: string, g: string): Stretches {
+function stretches(
+  e: Emitter,
+  { xDims, gDims, weight, strides, dilations, before }: Correlation,
+  x: string,
+  g: string,
+  lead = 0,
+): Stretches {
+  const ones: Dims = new Array(lead).fill(1);
   const [n, channels, ...input] = xDims as [number, number, ...number[]];
   const [, filters, ...out] = gDims as [number, number, ...number[]];
   const kernel = weight.slice(2);
@@ -71,18 +86,18 @@ function stretches(e: Emitter, { xDims, gDims, weight, strides, dilations, befor
           start.map((s, i) => s + (extent[i]! - 1) * strides[i]! + 1),
           strides,
         );
-    const made = e.reshape(cut, [n * channels, product(extent)]);
+    const made = e.reshape(cut, [...ones, n * channels, product(extent)]);
     phases.set(key, made);
     return made;
   };
-  const cut = (v: string, from: number) => (length === product(extent) ? v : e.slice(v, [1], [from], [from + length]));
+  const cut = (v: string, from: number) => (length === product(extent) ? v : e.slice(v, [lead + 1], [from], [from + length]));
   const spread = e.pad(g, [...new Array<number>(rank + 5).fill(0), ...extent.slice(1).map((size, i) => size - out[i + 1]!)]);
   // dy's first axis has no padding: it ends where the last stretch does.
-  const flat = e.reshape(spread, [n * filters, out[0]! * pitch[0]!]);
+  const flat = e.reshape(spread, [...ones, n * filters, out[0]! * pitch[0]!]);
   const tail = out[0]! * pitch[0]! - length;
   return {
     length,
-    g: tail === 0 ? flat : e.slice(flat, [1], [0], [length]),
+    g: tail === 0 ? flat : e.slice(flat, [lead + 1], [0], [length]),
     shifted: (at) => {
       const offset = shift(at).reduce((sum, s, i) => sum + s * pitch[i]!, 0);
       return cut(phase(at.map((k, i) => (k * dilations[i]!) % strides[i]!)), offset);
@@ -142,9 +157,10 @@ function perChannel(e: Emitter, sums: string, { xDims, weight }: Correlation): s
 
 /** Depthwise: product and sum per position. */
 function byShifts(e: Emitter, c: Correlation): string {
-  const { shifted, g } = stretches(e, c, c.x, c.g);
-  const parts = positions(c.weight.slice(2)).map((at) => e.reduceSum(e.mul(shifted(at), g), [1], true));
-  return perChannel(e, e.concat(parts, 1), c);
+  const { shifted, g, length } = stretches(e, c, c.x, c.g, 1);
+  const dims = [1, c.xDims[0]! * c.xDims[1]!, length];
+  const sums = positions(c.weight.slice(2)).map((at) => e.sumPlaces(e.mul(shifted(at), g), dims));
+  return perChannel(e, e.times(e.concat(sums, 2), e.placesShare(dims)), c);
 }
 
 /**
@@ -173,7 +189,7 @@ function byRows(e: Emitter, c: Correlation): string {
   return perChannel(e, e.concat(parts, 2), c);
 }
 
-/** Rows of x per row of the kernel up to which {@link byRows} is the faster form. */
+/** Rows of x per row of the kernel up to which {@link byRows} is the faster form, but for WASM. */
 const ROWS_LIMIT = 12;
 
 /** dL/dw, of shape `weight`. */
@@ -183,5 +199,6 @@ export function weightGradient(e: Emitter, c: Correlation): string {
   if (c.group !== channels || filters !== channels) return grouped(e, c);
   const [kernel, out] = [c.weight[2]!, c.gDims[2]!];
   const rows = (out - 1) * c.strides[0]! + (kernel - 1) * c.dilations[0]! + 1;
-  return c.weight.length === 4 && kernel > 1 && rows <= ROWS_LIMIT * kernel ? byRows(e, c) : byShifts(e, c);
+  const small = c.weight.length === 4 && kernel > 1 && rows <= ROWS_LIMIT * kernel;
+  return small && e.target !== 'wasm' ? byRows(e, c) : byShifts(e, c);
 }

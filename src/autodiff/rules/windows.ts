@@ -92,7 +92,12 @@ function inputGradient(e: Emitter, g: string, out: Dims, w: string, weight: Dims
 }
 
 function biasGradient(c: GradientContext): string | null {
-  return c.has(2) && c.wants(2) ? c.e.reduceSum(c.g, [0, ...spatialAxes(c.outDims(0).slice(2))], false) : null;
+  if (!c.has(2) || !c.wants(2)) return null;
+  const dims = c.outDims(0);
+  const { e, g } = c;
+  if (e.target !== 'wasm') return e.reduceSum(g, [0, ...spatialAxes(dims.slice(2))], false);
+  const sums = e.times(e.sumPlaces(g, dims), e.placesShare(dims));
+  return dims[0] === 1 ? e.reshape(sums, [dims[1]!]) : e.reduceSum(sums, [0, ...spatialAxes(dims.slice(2))], false);
 }
 
 export const conv: GradientRule = (c) => {
