@@ -20,12 +20,16 @@ export interface TrainArguments {
   readonly seed?: number;
   readonly out?: string;
   readonly resume: boolean;
+  /** Held-out scenes that judge at the end; all of them unless said. */
+  readonly limit?: number;
   readonly threads?: number;
 }
 
 /** Scenes that no step and no choice sees. Looks along the way judge by some of them, and change nothing. */
 const HELD_OUT = { seed: 500_000, count: 400 };
 const GLANCE = 40;
+/** Looks of a run. */
+const LOOKS = 12;
 
 const TITLES: Readonly<Record<string, string>> = {
   'scenes-depthwise': 'Scenes, depthwise (like YOLOX-Nano)',
@@ -85,7 +89,10 @@ export async function trainCommand(args: TrainArguments, progress: ProgressLine)
   const recipe = Object.hasOwn(SCENE_RECIPES, name) ? SCENE_RECIPES[name as keyof typeof SCENE_RECIPES] : null;
   if (!recipe) throw new StudioError('bad-option', name ? `There is no detector "${name}" to train.` : 'No detector was named.', USAGE);
   checkOutputFolder(out);
-  const options: GrowOptions = { ...recipe, steps: args.steps ?? recipe.steps, seed: args.seed ?? recipe.seed };
+  const { steps = recipe.steps, seed = recipe.seed } = args;
+  const options: GrowOptions = { ...recipe, steps, seed, lookEvery: Math.ceil(steps / LOOKS) };
+  const heldOut = { ...HELD_OUT, count: Math.min(HELD_OUT.count, args.limit ?? HELD_OUT.count) };
+  const glance = Math.min(GLANCE, heldOut.count);
   const checkpointPath = join(out, `${name}.checkpoint`);
   if (!args.resume && existsSync(checkpointPath))
     throw new StudioError('bad-option', `${checkpointPath} is left from a run that did not end.`, 'Go on with --resume, or remove it.');
@@ -105,10 +112,10 @@ export async function trainCommand(args: TrainArguments, progress: ProgressLine)
           const secondsLeft = perStep * (options.steps - step);
           progress({ step: 'train', label: 'Training', done: step, total: options.steps, secondsLeft });
         },
-        evaluate: async (model) => (await meanAp(model, GLANCE, env)).mAP,
+        evaluate: async (model) => (await meanAp(model, glance, env)).mAP,
         onLook({ step, loss, unseen, mAP }) {
           const text = loss === null ? '' : `loss ${loss.toFixed(3)}, `;
-          progress.note(`${step}: ${text}unseen ${unseen.toFixed(3)}, mAP ${mAP?.toFixed(1) ?? 'n/a'} on ${GLANCE} scenes`);
+          progress.note(`${step}: ${text}unseen ${unseen.toFixed(3)}, mAP ${mAP?.toFixed(1) ?? 'n/a'} on ${glance} scenes`);
         },
         onCheckpoint(checkpoint) {
           writeWhole(checkpointPath, serialize({ options, seconds: seconds(), checkpoint } satisfies Kept));
@@ -117,13 +124,13 @@ export async function trainCommand(args: TrainArguments, progress: ProgressLine)
       kept?.checkpoint,
     );
     const bare = serializeModel(grown.model);
-    const { mAP, AP50 } = await meanAp(bare, HELD_OUT.count, env);
+    const { mAP, AP50 } = await meanAp(bare, heldOut.count, env);
     if (mAP === null) throw new StudioError('runtime', 'The trained detector has no mAP.');
     const metadata = { ...grown.model.metadata, heldOutMap: mAP.toFixed(2), seed: String(options.seed) };
     const bytes = serializeModel({ ...grown.model, metadata, producer: 'bonsai-scenes' });
     const record = {
       name,
-      heldOut: { ...HELD_OUT, mAP, AP50 },
+      heldOut: { ...heldOut, mAP, AP50 },
       best: grown.best,
       rollbacks: grown.rollbacks,
       seconds: Math.round(seconds()),
@@ -136,10 +143,10 @@ export async function trainCommand(args: TrainArguments, progress: ProgressLine)
     publish(out, {
       file: `${name}.onnx`,
       ...{ title: TITLES[name], sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length },
-      ...{ classes: SCENE_CLASSES, heldOutMap: Number(mAP.toFixed(2)), heldOutScenes: HELD_OUT, seed: options.seed },
+      ...{ classes: SCENE_CLASSES, heldOutMap: Number(mAP.toFixed(2)), heldOutScenes: heldOut, seed: options.seed },
     });
     rmSync(checkpointPath, { force: true });
-    const text = `${name}: mAP ${mAP.toFixed(2)} on ${HELD_OUT.count} held-out scenes after ${options.steps} steps, ${record.seconds} s; written to ${out}`;
+    const text = `${name}: mAP ${mAP.toFixed(2)} on ${heldOut.count} held-out scenes after ${options.steps} steps, ${record.seconds} s; written to ${out}`;
     return { json: record, text };
   });
 }

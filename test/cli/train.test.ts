@@ -1,0 +1,90 @@
+/** `bonsai train` as a user calls it, killed and resumed. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { matchFamily } from '../../src/models';
+import { analyze, parseModel } from '../../src/onnx';
+
+const ARGUMENTS = ['train', 'scenes-depthwise', '--steps', '6', '--seed', '3', '--limit', '3', '--json'];
+
+function start(out: string, ...more: string[]) {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/bonsai.ts', ...ARGUMENTS, '--out', out, ...more], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk) => (stdout += chunk));
+  child.stderr.on('data', (chunk) => (stderr += chunk));
+  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  return { child, ended };
+}
+
+let root: string;
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'bonsai-train-'));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+describe('train', () => {
+  it('writes the detector, its record and its place in the list; killed and resumed it is the same to the bit', {
+    timeout: 300_000,
+  }, async () => {
+    const [whole, cut] = [join(root, 'whole'), join(root, 'cut')];
+    const first = await start(whole).ended;
+    expect([first.code, first.stderr]).toEqual([0, expect.stringMatching(/^0: unseen/m)]);
+    expect(readdirSync(whole).sort()).toEqual(['embedded.json', 'scenes-depthwise.json', 'scenes-depthwise.onnx']);
+    const bytes = new Uint8Array(readFileSync(join(whole, 'scenes-depthwise.onnx')));
+    const model = parseModel(bytes);
+    expect(model.opsets['']).toBe(11);
+    expect(JSON.parse(model.metadata.names!)).toMatchObject({ 0: 'apple', 7: 'star' });
+    expect(model.metadata.seed).toBe('3');
+    expect(analyze(model).parameters).toBe(154_319);
+    expect(matchFamily(model)).toMatchObject({ family: 'yolox', variant: 'raw', sigmoidApplied: true });
+    const record = JSON.parse(readFileSync(join(whole, 'scenes-depthwise.json'), 'utf8'));
+    expect(JSON.parse(first.stdout)).toEqual(record);
+    expect(record).toMatchObject({
+      name: 'scenes-depthwise',
+      heldOut: { seed: 500_000, count: 3 },
+      options: { steps: 6, seed: 3, kind: 'depthwise' },
+    });
+    expect(record.curve.map(({ step }: { step: number }) => step)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(record.curve[6].loss).toBeLessThan(record.curve[1].loss);
+    expect(Number(model.metadata.heldOutMap)).toBeCloseTo(record.heldOut.mAP, 2);
+
+    const { child, ended } = start(cut);
+    const checkpoint = join(cut, 'scenes-depthwise.checkpoint');
+    while (!existsSync(checkpoint)) await new Promise((resolve) => setTimeout(resolve, 20));
+    child.kill('SIGKILL');
+    expect((await ended).code).toBe(null);
+    expect(existsSync(join(cut, 'scenes-depthwise.onnx'))).toBe(false);
+    expect(await start(cut).ended).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('is left from a run that did not end. Go on with --resume'),
+    });
+    expect(await start(cut, '--resume', '--seed', '4').ended).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('of a run with other options (6 steps, seed 3)'),
+    });
+    const second = await start(cut, '--resume').ended;
+    expect(second.code, second.stderr).toBe(0);
+    expect(new Uint8Array(readFileSync(join(cut, 'scenes-depthwise.onnx')))).toEqual(bytes);
+    expect(JSON.parse(second.stdout).curve).toEqual(record.curve);
+    expect(existsSync(checkpoint)).toBe(false);
+  });
+
+  it('names what can be trained', async () => {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/bonsai.ts', 'train', 'yolo'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.on('data', (chunk) => (stderr += chunk));
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining('There is no detector "yolo" to train. Usage: train scenes-depthwise | scenes-dense'),
+    ]);
+  });
+});
