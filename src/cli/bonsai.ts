@@ -5,13 +5,15 @@ import { analyzeCommand } from './analyze';
 import { type CommandResult, evaluateCommand, inspectCommand, presetsCommand, runCommand } from './commands';
 import { showProgress } from './progress';
 import { searchCommand } from './search';
+import { trainCommand } from './train';
 
 const USAGE = `Usage: npm run -s bonsai -- <command> [options]
 
   inspect MODEL                       parameters, MACs, family and layers of an ONNX model
   evaluate MODEL --coco DIR           COCO mAP; DIR holds instances.json and images/
-  run RECIPE --model MODEL --calib DIR [--coco DIR] --out DIR
-                                      replay a recipe (a JSON file or a preset) and write the bundle
+  run RECIPE --model MODEL --calib DIR [--train DIR]… [--teacher MODEL] [--coco DIR] --out DIR
+                                      replay a recipe (a JSON file or a preset) and write the bundle; recovery and QAT learn
+                                      from --train (else from --calib), the original or --teacher teaches
   analyze MODEL --calib DIR [--coco DIR] [--recipe R] [--image FILE] [--seconds N]
                                       which layers cost most in INT8, why, and what helps; with --image (of --coco, else
                                       of --calib) its detections as one layer after the other is quantized
@@ -19,16 +21,18 @@ const USAGE = `Usage: npm run -s bonsai -- <command> [options]
          [--trials N] [--out FILE]
                                       the best repairs for a model, scored on images held back or on those of --coco;
                                       goes on where an earlier search with the same --out ended
+  train scenes-depthwise | scenes-dense [--steps N] [--seed S] [--out DIR] [--resume]
+                                      an embedded detector from random weights; --resume goes on where a run was cut off
   presets                             the shipped recipes
 
 Options
   --json            the last line on stdout is one JSON object
-  --limit N         use the first N images of --coco
+  --limit N         use the first N images of --coco, or N of the held-out scenes of a training
   --recipe R        where a search starts, or what is analysed: a JSON file or a preset (default: int8-percentile)
   --seconds N       a search or an analysis ends after this time (analysis: 60)
   --target PERCENT  a search ends with a recipe that keeps this much of FP32's mAP
   --trials N        a search ends after this many measurements
-  --threads N       threads of ONNX Runtime (default: all cores, at most 4)
+  --threads N       threads of ONNX Runtime (default: all cores, at most 4; training: 1)
   --preprocess P    auto (default) or a preset of the studio, e.g. bgr-0-255-letterbox-corner
   --help`;
 
@@ -37,6 +41,8 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
   coco: { type: 'string' },
   calib: { type: 'string' },
+  train: { type: 'string', multiple: true },
+  teacher: { type: 'string' },
   model: { type: 'string' },
   out: { type: 'string' },
   recipe: { type: 'string', default: 'int8-percentile' },
@@ -44,6 +50,9 @@ const OPTIONS = {
   target: { type: 'string' },
   trials: { type: 'string' },
   image: { type: 'string' },
+  steps: { type: 'string' },
+  seed: { type: 'string' },
+  resume: { type: 'boolean', default: false },
   limit: { type: 'string' },
   threads: { type: 'string' },
   preprocess: { type: 'string', default: 'auto' },
@@ -90,7 +99,16 @@ async function main(argv: readonly string[]): Promise<void> {
         return evaluateCommand({ model: subject, coco: values.coco, ...common }, progress);
       case 'run':
         return runCommand(
-          { recipe: subject, model: values.model, calib: values.calib, coco: values.coco, out: values.out, ...common },
+          {
+            recipe: subject,
+            model: values.model,
+            calib: values.calib,
+            train: values.train,
+            teacher: values.teacher,
+            coco: values.coco,
+            out: values.out,
+            ...common,
+          },
           progress,
         );
       case 'analyze':
@@ -121,13 +139,25 @@ async function main(argv: readonly string[]): Promise<void> {
           },
           progress,
         );
+      case 'train':
+        return trainCommand(
+          {
+            name: subject,
+            steps: count(values.steps, '--steps'),
+            seed: count(values.seed, '--seed'),
+            out: values.out,
+            resume: values.resume,
+            ...common,
+          },
+          progress,
+        );
       case 'presets':
         return presetsCommand();
       default:
         throw new StudioError(
           'bad-option',
           `There is no command "${command}".`,
-          'Commands are: inspect, evaluate, run, analyze, search, presets.',
+          'Commands are: inspect, evaluate, run, analyze, search, train, presets.',
         );
     }
   };

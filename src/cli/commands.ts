@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { joinSets } from '../data';
 import { openImageDir } from '../data/node';
 import { StudioError } from '../numerics';
 import {
@@ -99,11 +100,13 @@ interface RunArguments extends Common {
   readonly model?: string;
   readonly calib?: string;
   readonly coco?: string;
+  readonly train?: readonly string[];
+  readonly teacher?: string;
   readonly out?: string;
 }
 
 export async function runCommand(args: RunArguments, progress: ProgressLine): Promise<CommandResult> {
-  const usage = 'Usage: run RECIPE --model MODEL --calib DIR [--coco DIR] --out DIR [--json]';
+  const usage = 'Usage: run RECIPE --model MODEL --calib DIR [--train DIR]… [--teacher MODEL] [--coco DIR] --out DIR [--json]';
   const recipe = { ...readRecipe(args.recipe), ...(args.preprocess === 'auto' ? {} : { preprocess: args.preprocess }) };
   const file = readModelFile(args.model, usage);
   if (!args.calib) throw new StudioError('bad-option', 'No calibration images were given.', usage);
@@ -111,9 +114,19 @@ export async function runCommand(args: RunArguments, progress: ProgressLine): Pr
   checkOutputFolder(args.out);
   const calibration = await openImageDir(args.calib);
   const evaluation = args.coco ? takeFirst(await openImageDir(args.coco), args.limit) : null;
+  const training = args.train ? joinSets(await Promise.all(args.train.map((dir) => openImageDir(dir)))) : null;
+  const teacher = args.teacher === undefined ? undefined : readModelFile(args.teacher, usage);
   const start = performance.now();
   return withEngine(args.threads, progress, async (env) => {
-    const input = { name: file.name, model: file.bytes, external: file.external, calibration, evaluation };
+    const input = {
+      name: file.name,
+      model: file.bytes,
+      external: file.external,
+      calibration,
+      evaluation,
+      training,
+      ...(teacher ? { teacher: { name: teacher.name, model: teacher.bytes, external: teacher.external } } : {}),
+    };
     const result = await runRecipe(recipe, input, env);
     const files = writeFiles(args.out!, result.files);
     for (const note of result.notes) progress.note(note);
@@ -130,6 +143,8 @@ export async function runCommand(args: RunArguments, progress: ProgressLine): Pr
       macs: { before: fp32.macs, after: small.macs },
       preprocess: result.preprocess,
       pareto: result.pareto,
+      stages: result.stages,
+      looks: result.looks,
       files,
       seconds: { ...result.seconds, total: (performance.now() - start) / 1000 },
       notes: result.notes,

@@ -73,3 +73,21 @@ export function split(set: ImageSet, count: number, seed: number): readonly [Ima
     );
   return [part(order.slice(0, count)), part(order.slice(count))];
 }
+
+/** Several sets as one, in their order; labels are left out, for their classes may differ. */
+export function joinSets(sets: readonly ImageSet[]): ImageSet {
+  if (sets.length === 1) return sets[0]!;
+  const places = sets.flatMap((set) => set.entries.map((entry, index) => ({ set, entry, index })));
+  return {
+    name: sets.map(({ name }) => name).join(' + '),
+    fingerprint: sets.map(({ fingerprint }) => fingerprint ?? '').join('|'),
+    entries: places.map(({ entry }, id) => ({ ...entry, id, truths: [] })),
+    categories: null,
+    notes: sets.flatMap(({ notes }) => notes),
+    async load(i) {
+      const place = places[i];
+      if (!place) throw new RangeError(`There are ${places.length} images; there is no index ${i}.`);
+      return place.set.load(place.index);
+    },
+  };
+}

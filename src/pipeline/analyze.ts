@@ -34,12 +34,8 @@ async function prepare(recipe: Recipe, input: RunInput, env: RunEnvironment): Pr
   const opened = await openModel(input.name, input.model, input.external);
   refuse(opened);
   const { artifact: original } = await choosePreprocess(opened, input.calibration, recipe.preprocess, run.ctx);
-  let given = original;
-  if (run.enabled('prune')) {
-    const { importance, method } = run.options('prune');
-    const measured = importance === 'activation' && method !== 'unstructured';
-    given = await run.prune(original, measured ? await run.calibrate(original) : null);
-  }
+  const { compress } = await import('./compress');
+  const given = run.enabled('prune') || run.enabled('recover') ? (await compress(run, original)).artifact : original;
   const { artifact, ranges } = await run.ready(given);
   const inputs = [artifact.hash, JSON.stringify(artifact.spec?.preprocess ?? null), imagesKey(input.calibration), engineKey(env)];
   const options = { calibrate: run.options('calibrate'), quantize: run.options('quantize'), seed: recipe.seed };
@@ -53,7 +49,7 @@ async function repairedState({ run, artifact, ranges, float, key }: Prepared, en
   const options = readOptions(run.options('quantize'));
   if (!wantsRepair(options)) return null;
   const start = { float, plan: planQuantization(float, ranges, options, artifact.spec) };
-  const source = { ...run.ctx, images: run.input.calibration };
+  const source = { ...run.ctx, images: run.input.calibration, training: run.input.training ?? null };
   return cached(env.cache, `state|${key}`, () => repaired(artifact, start, ranges, options, run.ctx, source, () => undefined));
 }
 

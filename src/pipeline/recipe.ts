@@ -95,6 +95,9 @@ const FAST = { ...PERCENTILE, percentile: 99.99, tryCalibrators: true, equalize:
 /** Minutes: scales, zero points and biases learned on top (least squares before that made the result worse on coco-more). */
 const BEST = { ...FAST, learnSteps: 900 };
 
+/** The weights too, on the training images; PTQ's cuts and ranges are where it starts. */
+const QAT = { ...FAST, qatSteps: 1500 };
+
 /** Shipped recipes by name; the CLI takes a name where it takes a file. */
 export const PRESETS: Readonly<Record<string, () => Recipe>> = {
   'int8-naive': () => preset('int8-naive', { quantize: NAIVE }),
@@ -104,8 +107,14 @@ export const PRESETS: Readonly<Record<string, () => Recipe>> = {
   'int8-mixed-5': () => preset('int8-mixed-5', { quantize: { ...BEST, sixteenBit: 'search', sixteenBitLayers: 5 } }),
   'int8-pertensor': () => preset('int8-pertensor', { quantize: { ...FAST, reconstruct: 'least-squares', weights: 'per-tensor' } }),
   'tflite-int8': () => preset('tflite-int8', { device: 'tflite', quantize: { ...BEST, activations: 'int8', fuseActivations: false } }),
+  'qat-short': () => preset('qat-short', { quantize: QAT }),
+  'qat-long': () => preset('qat-long', { quantize: { ...QAT, qatSteps: 12000, qatPatience: 20 } }),
+  'qat-pertensor': () => preset('qat-pertensor', { quantize: { ...QAT, weights: 'per-tensor' } }),
   'prune-10': () => preset('prune-10', { prune: { macsReduction: 10 } }),
   'prune-10-int8': () => preset('prune-10-int8', { prune: { macsReduction: 10 }, quantize: PERCENTILE }),
+  'prune-10-recover': () => preset('prune-10-recover', { prune: { macsReduction: 10 }, recover: {} }),
+  'prune-25-recover': () => preset('prune-25-recover', { prune: { macsReduction: 25 }, recover: {} }),
+  'prune-25-recover-int8': () => preset('prune-25-recover-int8', { prune: { macsReduction: 25 }, recover: {}, quantize: QAT }),
 };
 
 /** The step of a recipe, with its options. */

@@ -14,6 +14,7 @@ import type {
   RangesArtifact,
   StepContext,
   StepId,
+  TrainingLook,
 } from '../steps';
 import { stepHash } from '../steps';
 import type { Prepared } from '../steps/quantize';
@@ -50,6 +51,8 @@ export class Run {
   readonly seconds: Record<string, number> = {};
   readonly rows: ResultRow[] = [];
   readonly notes: string[] = [];
+  readonly looks: TrainingLook[] = [];
+  #teacher: Promise<ModelArtifact> | null = null;
   readonly ctx: StepContext;
 
   constructor(
@@ -57,8 +60,12 @@ export class Run {
     readonly input: RunInput,
     readonly env: RunEnvironment,
   ) {
-    const { cancel, engine, gpu, prepare } = env;
-    this.ctx = { cancel, engine, gpu, prepare, seed: recipe.seed, progress: (p) => env.progress(p) };
+    const { cancel, engine, gpu, prepare, control, checkpoints } = env;
+    const look = (seen: TrainingLook) => {
+      this.looks.push(seen);
+      env.event?.({ type: 'look', look: seen });
+    };
+    this.ctx = { cancel, engine, gpu, prepare, control, checkpoints, look, seed: recipe.seed, progress: (p) => env.progress(p) };
   }
 
   async step<T>(step: StepId, work: () => Promise<T>): Promise<T> {
@@ -72,11 +79,11 @@ export class Run {
     return result;
   }
 
-  options(id: 'prune' | 'calibrate' | 'quantize' | 'evaluate' | 'export') {
+  options(id: 'prune' | 'recover' | 'calibrate' | 'quantize' | 'evaluate' | 'export') {
     return stepOf(this.recipe, id).options;
   }
 
-  enabled(id: 'prune' | 'calibrate' | 'quantize' | 'evaluate' | 'export'): boolean {
+  enabled(id: 'prune' | 'recover' | 'calibrate' | 'quantize' | 'evaluate' | 'export'): boolean {
     return stepOf(this.recipe, id).enabled;
   }
 
@@ -96,13 +103,15 @@ export class Run {
     return prepareFloat(artifact, readOptions(options), (network) => this.calibrate(network));
   }
 
-  prune(artifact: ModelArtifact, ranges: RangesArtifact | null): Promise<ModelArtifact> {
-    return this.step('prune', async () => {
-      const { prune } = await import('../steps/prune');
-      const { artifact: pruned, report } = await prune(artifact, this.options('prune'), this.ctx, ranges, this.input.calibration);
-      this.notes.push(...report.notes);
-      return { ...pruned, spec: pruned.spec && artifact.spec ? { ...pruned.spec, preprocess: artifact.spec.preprocess } : pruned.spec };
-    });
+  /** The network that teaches in the original's place, prepared as the calibration images say. */
+  teacher(): Promise<ModelArtifact> {
+    this.#teacher ??= (async () => {
+      const { name, model, external } = this.input.teacher!;
+      const { choosePreprocess, openModel } = await import('../steps/open');
+      const opened = await openModel(name, model, external);
+      return (await choosePreprocess(opened, this.input.calibration, this.recipe.preprocess, this.ctx)).artifact;
+    })();
+    return this.#teacher;
   }
 
   /** @param otherReading see quantize */
@@ -117,6 +126,7 @@ export class Run {
         {
           ...this.ctx,
           images: this.input.calibration,
+          training: this.input.training ?? null,
         },
         otherReading,
       );
@@ -184,7 +194,7 @@ export async function runRecipe(recipe: Recipe, input: RunInput, env: RunEnviron
   const baseline = judged ? await run.evaluate(float, null, original.model) : null;
   await run.addRow('fp32', float, baseline, original.name);
 
-  const compressed = run.enabled('prune') ? await pruned(run, original, baseline) : original;
+  const { artifact: compressed, stages } = await pruned(run, original, baseline);
   const quant = run.enabled('quantize') ? await quantized(run, compressed, original, baseline) : null;
 
   const layerError: Record<string, number> = {};
@@ -216,6 +226,8 @@ export async function runRecipe(recipe: Recipe, input: RunInput, env: RunEnviron
     files,
     quant: quant?.artifact.plan ?? [],
     pareto: quant?.artifact.pareto ?? [],
+    stages,
+    looks: run.looks,
     ranges: quant?.ranges ?? null,
     preprocess: { name: choice.name, proposed: choice.proposed },
     layerError,
@@ -223,12 +235,13 @@ export async function runRecipe(recipe: Recipe, input: RunInput, env: RunEnviron
   };
 }
 
-async function pruned(run: Run, original: ModelArtifact, baseline: Evaluated | null): Promise<ModelArtifact> {
-  const needsRanges = run.options('prune').importance === 'activation' && run.options('prune').method !== 'unstructured';
-  const result = await run.prune(original, needsRanges ? await run.calibrate(original) : null);
-  const target: Target = { ...result, environment: 'FP32' };
+async function pruned(run: Run, original: ModelArtifact, baseline: Evaluated | null) {
+  if (!run.enabled('prune') && !run.enabled('recover')) return { artifact: original, stages: [] };
+  const { compress } = await import('./compress');
+  const result = await compress(run, original);
+  const target: Target = { ...result.artifact, environment: 'FP32' };
   const evaluated = baseline ? await run.evaluate(target, baseline, original.model) : null;
-  await run.addRow('pruned', target, evaluated, `${original.name}, pruned`);
+  await run.addRow('pruned', target, evaluated, `${original.name}, ${run.enabled('prune') ? 'pruned' : 'trained'}`);
   return result;
 }
 
@@ -244,7 +257,7 @@ async function quantized(run: Run, compressed: ModelArtifact, original: ModelArt
   const artifact = await run.quantize(float, ranges, silent);
   const target: Target = { ...artifact, environment: 'INT8, simulated' };
   const evaluated = baseline ? await run.evaluate(target, baseline, original.model) : null;
-  const suffix = compressed === original ? 'INT8' : 'pruned, INT8';
+  const suffix = run.enabled('prune') ? 'pruned, INT8' : 'INT8';
   const row = await run.addRow('int8', target, evaluated, `${original.name}, ${suffix}`);
   if (device)
     run.notes.push(

@@ -1,6 +1,7 @@
 /** The recipe (what to do) and the run (what came of it), as the page, the CLI and the store share them. */
 import type {
   CancelToken,
+  Checkpoints,
   Detection,
   DetectionMetrics,
   Engine,
@@ -12,6 +13,8 @@ import type {
   RangesArtifact,
   StepId,
   TensorQuant,
+  TrainingControl,
+  TrainingLook,
 } from '../steps';
 
 export interface RecipeStep {
@@ -43,6 +46,10 @@ export interface RunInput {
   readonly calibration: ImageSet;
   /** null = judged on the calibration images by agreement with FP32. */
   readonly evaluation: ImageSet | null;
+  /** What recovery and QAT learn from; absent or null = the calibration images. Labels aren't used. */
+  readonly training?: ImageSet | null;
+  /** Another network that teaches; absent = the original. */
+  readonly teacher?: { readonly name: string; readonly model: Uint8Array; readonly external?: ReadonlyMap<string, Uint8Array> };
 }
 
 export interface RunEnvironment {
@@ -56,6 +63,10 @@ export interface RunEnvironment {
   progress(p: Progress): void;
   /** Keeps artifacts by hash, so that going back to earlier options is instant. */
   readonly cache?: ArtifactCache;
+  /** Pauses or ends training runs. */
+  readonly control?: TrainingControl;
+  /** Where unfinished training runs are kept. */
+  readonly checkpoints?: Checkpoints;
   /** Called as soon as something can be shown. */
   event?(e: RunEvent): void;
 }
@@ -68,7 +79,21 @@ export interface ArtifactCache {
 export type RunEvent =
   | { readonly type: 'row'; readonly row: ResultRow }
   | { readonly type: 'ranges'; readonly ranges: RangesArtifact }
+  | { readonly type: 'look'; readonly look: TrainingLook }
+  | { readonly type: 'stage'; readonly stage: PruneStage }
   | { readonly type: 'step'; readonly step: StepId; readonly state: 'started' | 'done'; readonly seconds?: number };
+
+/** A pruning step and its recovery. */
+export interface PruneStage {
+  /** Percent of the original's MACs that are gone. */
+  readonly reduction: number;
+  readonly macs: number;
+  /** Percent: mAP against the original's own detections on images held back, right after the cut and after the recovery; null = n/a. */
+  readonly raw: number | null;
+  readonly mAP: number | null;
+  /** False where no training step was better than the cut network. */
+  readonly changed: boolean;
+}
 
 /** One line of the result table (the seed's table). */
 export interface ResultRow {
@@ -96,6 +121,10 @@ export interface RunResult {
   readonly quant: readonly TensorQuant[];
   /** Error against cost, layer by layer put into 16 bits; empty where none was. */
   readonly pareto: readonly ParetoPoint[];
+  /** Pruning steps with their recoveries; empty without recovery. */
+  readonly stages: readonly PruneStage[];
+  /** Looks at training runs, in order. */
+  readonly looks: readonly TrainingLook[];
   readonly ranges: RangesArtifact | null;
   /** What the run preprocessed with, and whether that was the family's assumption or the probe's proposal. */
   readonly preprocess: { readonly name: string; readonly proposed: boolean };

@@ -108,6 +108,8 @@ export interface TrainResult {
 const CHECKPOINT_SECONDS = 5;
 /** A loss this many times the usual one is an explosion. */
 const EXPLOSION = 20;
+/** A network that starts with no more loss than rounding makes has nothing to learn. */
+const AGREES = 1e-5;
 /** Unseen data this many times as bad as at the start mean that the rates are too high for this network. */
 const LOST = 1.5;
 /** Rates are halved at most so often before training gives up. */
@@ -234,7 +236,7 @@ export async function train(
     await keep();
     return true;
   };
-  while (state.step < settings.steps) {
+  while (state.step < settings.steps && state.curve[0]!.unseen > AGREES) {
     ctx.cancel.throwIfAborted();
     await pause();
     await ctx.paused?.();

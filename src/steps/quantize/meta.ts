@@ -24,6 +24,9 @@ export interface QuantizeOptions {
   readonly sixteenBitLayers: number;
   readonly reconstruct: 'off' | 'least-squares';
   readonly learnSteps: number;
+  readonly qatSteps: number;
+  readonly qatMethod: 'lsq' | 'pact';
+  readonly qatPatience: number;
   readonly rounding: 'nearest' | 'gptq';
   readonly biasCorrection: boolean;
   readonly repairImages: number;
@@ -31,7 +34,7 @@ export interface QuantizeOptions {
 
 export const quantizeMeta: StepMeta = {
   id: 'quantize',
-  version: 3,
+  version: 4,
   options: [
     {
       key: 'weights',
@@ -186,6 +189,31 @@ export const quantizeMeta: StepMeta = {
       max: 100000,
       step: 10,
       help: 'Image-steps of learning scales, zero points and biases against the float network; the weights stay frozen. 0: none.',
+    },
+    {
+      key: 'qatSteps',
+      type: 'number',
+      default: 0,
+      min: 0,
+      max: 200000,
+      step: 100,
+      help: 'Image-steps of quantization-aware training: weights, scales, zero points and biases together. 0: none.',
+    },
+    {
+      key: 'qatMethod',
+      type: 'choice',
+      default: 'lsq',
+      choices: ['lsq', 'pact'],
+      help: 'LSQ learns each step size from all values; PACT learns clips from what is clipped, and pulls them down.',
+    },
+    {
+      key: 'qatPatience',
+      type: 'number',
+      default: 0,
+      min: 0,
+      max: 100,
+      step: 1,
+      help: 'QAT ends early after this many looks at unseen images without a better one. 0: never.',
     },
     {
       key: 'rounding',

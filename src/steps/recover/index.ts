@@ -2,7 +2,7 @@
  * Recover: trains a float network by distillation from the network that it was made from, or from another teacher, on
  * unlabelled images (../shared/lab.md §6, §8; Hinton et al. 2015; FitNets, Romero et al. 2015). May import the rooms below steps.
  */
-import type { ImageSet } from '../../data';
+import { type ImageSet, subset } from '../../data';
 import { defaultPreprocess, inputDims, type Preprocess } from '../../models';
 import { StudioError } from '../../numerics';
 import { fixDimensions, hashModel, type Model, serializeModel, upgradeOpset } from '../../onnx';
@@ -21,6 +21,7 @@ import {
   openObjective,
   plainBatches,
   planDistillation,
+  rateFactor,
   TRAIN_SETTINGS,
   type TrainCheckpoint,
   type TrainPoint,
@@ -63,7 +64,7 @@ export interface RecoverInput {
   /** Image-steps; absent: the option's. */
   readonly steps?: number;
   /** mAP in percent of a network's detections on the images held back; null where it can't be measured. */
-  validate?(network: ModelArtifact): Promise<number | null>;
+  validate?(network: ModelArtifact, images: ImageSet): Promise<number | null>;
 }
 
 export interface RecoverReport {
@@ -91,16 +92,24 @@ interface Network {
   readonly input: string;
 }
 
-function networkOf({ name, model, spec }: ModelArtifact): Network {
+function seenBy({ name, model, spec }: ModelArtifact): Omit<Network, 'model'> {
   const p = spec?.preprocess ?? defaultPreprocess(model);
   const input = spec?.input ?? model.graph.inputs[0]?.name;
   if (!p || !input) throw new StudioError('unsupported', `${name} does not take one image, so it can't be trained here.`);
+  return { p, input };
+}
+
+function networkOf(artifact: ModelArtifact): Network {
+  const { model } = artifact;
+  const { p, input } = seenBy(artifact);
   const recent = (model.opsets[''] ?? 0) < OPSET ? upgradeOpset(model, OPSET) : model;
   return { model: fixDimensions(recent, { [input]: inputDims(p) }), p, input };
 }
 
 /** @throws StudioError 'bad-option' when teacher and student would see different pictures */
-function checkTeacher(student: ModelArtifact, teacher: ModelArtifact, own: Preprocess, other: Preprocess): void {
+function checkTeacher(student: ModelArtifact, teacher: ModelArtifact): void {
+  const { p: own } = seenBy(student);
+  const { p: other } = seenBy(teacher);
   if (own.width !== other.width || own.height !== other.height)
     throw new StudioError(
       'bad-option',
@@ -172,9 +181,9 @@ export async function recover(
   ctx: StepContext,
 ): Promise<{ readonly artifact: ModelArtifact; readonly report: RecoverReport }> {
   const options = resolveOptions(recoverMeta, values) as unknown as RecoverOptions;
+  checkTeacher(input.student, input.teacher);
   const student = networkOf(input.student);
   const teacher = networkOf(input.teacher);
-  checkTeacher(input.student, input.teacher, student.p, teacher.p);
   const { p } = student;
   const dims = inputDims(p);
   const { label } = input;
@@ -194,6 +203,10 @@ export async function recover(
   const part = (indices: readonly number[]) => ({ count: indices.length, at: (i: number) => kept.at(usable[indices[i]!]!) });
   const plain = plainBatches(part(fit), teacher.input, p, dims);
   const feeds = { count: fit.length, at: async (i: number) => (await plain.at(i)).images };
+  const heldImages = subset(
+    input.images,
+    held.map((i) => usable[i]!),
+  );
   const notes: string[] = [];
   const other = input.kept ? undefined : { model: student.model, spec: input.student.spec };
   const mismatch = other ? headMismatch(input.teacher.spec, input.student.spec) : null;
@@ -242,7 +255,6 @@ export async function recover(
     model: withValues(input.student.model, trained),
   });
   const left = timer(steps);
-  let rate = 0;
   const objective = await openObjective({
     engine: ctx.engine,
     teacher: loss.teacher(teacher.model),
@@ -265,12 +277,11 @@ export async function recover(
         cancel: ctx.cancel,
         paused: () => ctx.control?.paused() ?? Promise.resolve(),
         stopped: () => ctx.control?.stopped() ?? false,
-        onStep: ({ step, factor }) => {
-          rate = factor;
-          ctx.progress({ step: 'recover', label, done: step, total: steps, secondsLeft: left(step) });
-        },
+        onStep: ({ step }) => ctx.progress({ step: 'recover', label, done: step, total: steps, secondsLeft: left(step) }),
         onLook: async (point, average) => {
-          const look = await lookOf(point, label, options.batch, imageSteps, rate, async () => input.validate?.(network(average)));
+          const look = await lookOf(point, label, options.batch, imageSteps, rateFactor(point.step, steps, settings.schedule), async () =>
+            input.validate?.(network(average), heldImages),
+          );
           curve.push(look);
           ctx.look?.(look);
         },

@@ -3,7 +3,7 @@
  * inputs and one loss as its output. With T the teacher and S the student, over all cells and the batch:
  *
  *   classification = [ Σ CE(gate_S, gate_T) + Σ gate_T · CE(classes_S, classes_T) ] / Σ gate_T
- *   kl             = Σ gate_T · τ² · KL(classes_T at τ, classes_S at τ) / Σ gate_T     (Hinton et al. 2015, temperature τ)
+ *   kl             = Σ gate_T · τ² · mean over classes of KL(class_T at τ, class_S at τ) / Σ gate_T   (Hinton et al. 2015)
  *   localization   = Σ conf · box / Σ gate_T
  *   features       = Σ over values of the mean of (S − T)² / variance_T
  *
@@ -131,7 +131,7 @@ function variance(w: GraphWriter, value: string): string {
 type Terms = Partial<Record<LossPart, string[]>>;
 
 /** The loss terms of one head by part, before the division by the mass. */
-function headLoss(w: GraphWriter, head: Head, h: number, weights: LossWeights, terms: Terms): void {
+function headLoss(w: GraphWriter, head: Head, h: number, weights: LossWeights, classes: number, terms: Terms): void {
   const put = (part: LossPart, value: string) => {
     terms[part] = [...(terms[part] ?? []), value];
   };
@@ -146,7 +146,7 @@ function headLoss(w: GraphWriter, head: Head, h: number, weights: LossWeights, t
     const { temperature } = weights;
     const soft = crossEntropy(w, tempered(w, scores, head.logits, temperature), true, headTarget(h, 'tempered'), gate);
     const divergence = w.add('Sub', [soft, headTarget(h, 'temperedEntropy')]);
-    put('kl', w.add('Mul', [divergence, w.scalar(temperature ** 2)]));
+    put('kl', w.add('Mul', [divergence, w.scalar(temperature ** 2 / classes)]));
   }
   if (weights.localization > 0) {
     const difference = w.add('Sub', [read(w, head.boxes), headTarget(h, 'boxes')]);
@@ -258,7 +258,7 @@ export function planDistillation(
     const batched = other ? shapes : shapesOf(teacher(source));
     for (const name of targets) w.input(name, batched.get(name) ?? shapes.get(name)!);
     const terms: Terms = {};
-    for (const [h, head] of (ownHeads?.heads(w) ?? []).entries()) headLoss(w, head, h, weights, terms);
+    for (const [h, head] of (ownHeads?.heads(w) ?? []).entries()) headLoss(w, head, h, weights, spec?.numClasses ?? 1, terms);
     for (const [i, value] of outputs.entries()) {
       const difference = w.add('Sub', [value, plainTarget(i, 'values')]);
       const mean = w.add('ReduceMean', [w.add('Mul', [difference, difference])], { keepdims: 0 });

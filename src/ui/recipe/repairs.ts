@@ -22,6 +22,7 @@ export const REPAIR_SWITCHES: readonly RepairSwitch[] = [
   { key: 'clipping', off: 'calibrator', on: 'task', strength: ['clipTrials'] },
   { key: 'reconstruct', off: 'off', on: 'least-squares', strength: [] },
   { key: 'learnSteps', off: 0, on: 900, strength: ['learnSteps'] },
+  { key: 'qatSteps', off: 0, on: 1200, strength: ['qatSteps', 'qatMethod', 'qatPatience'] },
   { key: 'rounding', off: 'nearest', on: 'gptq', strength: [] },
   { key: 'biasCorrection', off: false, on: true, strength: [] },
 ];
@@ -56,7 +57,17 @@ export const foldedOptions = STEP_META.quantize.options.filter(
 );
 
 /** Presets that differ in how hard INT8 is repaired, weakest first; those of other devices are chosen as a whole. */
-const STRENGTHS = ['int8-naive', 'int8-percentile', 'int8-fast', 'int8-best', 'int8-mixed-5', 'int8-pertensor'];
+const STRENGTHS = [
+  'int8-naive',
+  'int8-percentile',
+  'int8-fast',
+  'int8-best',
+  'int8-mixed-5',
+  'int8-pertensor',
+  'qat-short',
+  'qat-long',
+  'qat-pertensor',
+];
 
 export const strengths = STRENGTHS.filter((name) => Object.hasOwn(PRESETS, name));
 

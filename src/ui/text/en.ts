@@ -101,6 +101,7 @@ export const en = {
       headProtection: 'Protect head',
       regions: 'Regions',
       removeBlocks: 'Remove whole blocks',
+      resolve: 'Solve weights again',
       sparsity: 'Sparsity',
       images: 'Images',
       samples: 'Samples a tensor',

@@ -144,6 +144,7 @@ async function start(weights: string): Promise<{ state: QuantState; ctx: RepairC
     engine: await engine(),
     gpu: null,
     seed: 1,
+    floatHash: 'float',
     teacher: model,
     spec: null,
     ranges,

@@ -3,6 +3,7 @@ import { buildQdq } from '../qdq';
 import { biasCorrection } from './bias-correction';
 import { calibratorChoice } from './calibrator';
 import { learn } from './learn';
+import { qat } from './learn/qat';
 import { leastSquares } from './least-squares';
 import { rounding } from './rounding';
 import { sixteenBit } from './sixteen-bit';
@@ -10,7 +11,7 @@ import { taskClipping } from './task-clipping';
 import type { QuantState, Repair, RepairContext } from './types';
 
 /** One table entry each, in the order in which they build on each other. */
-export const REPAIRS: readonly Repair[] = [calibratorChoice, sixteenBit, taskClipping, leastSquares, learn, rounding, biasCorrection];
+export const REPAIRS: readonly Repair[] = [calibratorChoice, sixteenBit, taskClipping, leastSquares, learn, qat, rounding, biasCorrection];
 
 const figure = (error: number): string => error.toPrecision(3);
 

@@ -2,6 +2,7 @@
 import type { DetectorSpec } from '../../../models';
 import type { Model } from '../../../onnx';
 import type { Tensors } from '../../../runtime';
+import type { TrainingImages } from '../../../training';
 import type { RangesArtifact, StepContext } from '../../types';
 import type { QuantizeOptions } from '../meta';
 import type { QuantPlan } from '../plan-types';
@@ -29,7 +30,8 @@ export interface Judge {
   score(model: Model): Promise<number>;
 }
 
-export interface RepairContext extends Pick<StepContext, 'engine' | 'gpu' | 'cancel' | 'progress' | 'seed' | 'prepare'> {
+export interface RepairContext
+  extends Pick<StepContext, 'engine' | 'gpu' | 'cancel' | 'progress' | 'seed' | 'prepare' | 'look' | 'control' | 'checkpoints'> {
   /** The float network as it was given, without repairs; same value names as the state's. */
   readonly teacher: Model;
   readonly spec: DetectorSpec | null;
@@ -40,12 +42,16 @@ export interface RepairContext extends Pick<StepContext, 'engine' | 'gpu' | 'can
   /** The other fifth: repairs may look at them to choose or to stop, never fit on them. */
   readonly held: Feeds;
   readonly judge: Judge;
+  /** Images that training learns from and is judged on, where more than the calibration images were given. */
+  readonly training?: { readonly fit: TrainingImages; readonly held: TrainingImages };
+  /** Hash of the float network that came in; part of checkpoints' keys. */
+  readonly floatHash: string;
   /** A sentence for the user. */
   note(text: string): void;
 }
 
 export interface Repair {
-  readonly id: 'calibrator' | 'sixteen-bit' | 'task-clipping' | 'least-squares' | 'learn' | 'rounding' | 'bias-correction';
+  readonly id: 'calibrator' | 'sixteen-bit' | 'task-clipping' | 'least-squares' | 'learn' | 'qat' | 'rounding' | 'bias-correction';
   /** In words, for progress: "Re-solving the 1×1 convolutions". */
   readonly label: string;
   wanted(options: QuantizeOptions): boolean;

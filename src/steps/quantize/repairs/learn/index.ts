@@ -11,17 +11,26 @@ import {
   channelSigma,
   type GraphObjective,
   openObjective,
+  plainBatches,
   planDistillation,
+  rateFactor,
   TRAIN_SETTINGS,
+  type TrainCheckpoint,
   type TrainingImages,
+  type TrainPoint,
   train,
+  type Values,
   type Variable,
 } from '../../../../training';
-import { timer } from '../../../common';
+import { stepHash, timer } from '../../../common';
+import type { TrainingLook } from '../../../types';
+import { quantizeMeta } from '../../meta';
 import type { Feeds, QuantState, Repair, RepairContext } from '../types';
 import { gainsOf, layerOfBias, separateAffine } from './affine';
+import { withClipDecay } from './pact';
 import { learnedState } from './result';
 import { bakeConstants, insertFakeQuant, type Learnable, type LearnRates, learnables, withVariables } from './student';
+import { type WeightTraining, weightsAsInputs, weightTrainer } from './weights';
 
 /** Images of a training step. */
 const BATCH = 2;
@@ -36,15 +45,35 @@ const JUDGE_EVERY = 150;
  */
 const RATES: LearnRates = { scale: 1e-2, bias: 1e-3, gain: 5e-4 };
 
-/** Everything that is tuned; the repair uses {@link LEARN_SETTINGS}. */
+/** Everything that is tuned; the repairs use {@link LEARN_SETTINGS} and qat.ts. */
 export interface LearnSettings {
+  readonly id: Repair['id'];
+  readonly label: string;
+  readonly imageSteps: number;
+  /** Looks without a better result after which training ends. */
+  readonly patience: number;
+  /** null = the weights stay frozen. */
+  readonly weights: WeightTraining | null;
+  readonly gradient: 'lsq' | 'pact';
+  /** Of PACT: how strongly clips are pulled down, λ of λ·(clip / clip at the start)². */
+  readonly clipDecay: number;
   readonly rates: LearnRates;
   readonly averageDecay: number;
   /** Weight of the mean error of {@link junctions}, in units of their variance, beside the outputs' loss. */
   readonly features: number;
 }
 
-export const LEARN_SETTINGS: LearnSettings = { rates: RATES, averageDecay: TRAIN_SETTINGS.averageDecay, features: 0 };
+export const LEARN_SETTINGS: Omit<LearnSettings, 'imageSteps'> = {
+  id: 'learn',
+  label: 'Learning scales, zero points and biases',
+  patience: Number.POSITIVE_INFINITY,
+  weights: null,
+  gradient: 'lsq',
+  clipDecay: 0,
+  rates: RATES,
+  averageDecay: TRAIN_SETTINGS.averageDecay,
+  features: 0,
+};
 
 type Sigma = ReadonlyMap<string, Float32Array>;
 
@@ -78,6 +107,9 @@ const asImages = (feeds: Feeds, input: string): TrainingImages => ({
 interface Opened {
   readonly objective: GraphObjective;
   readonly variables: readonly Variable[];
+  /** The state with what was trained. */
+  finish(values: Values): QuantState;
+  readonly images: number;
 }
 
 /** Only what the student reads: a loss that ends before the float tail leaves the tail's parameters without a gradient. */
@@ -105,34 +137,57 @@ export async function openLearning(state: QuantState, ctx: RepairContext, settin
   const features = tensors.length > 0 ? { strength: settings.features / tensors.length, tensors } : null;
   const variances = new Map(outputs.map((name) => [name, meanSquare(sigma.get(name) ?? [])]));
   const loss = planDistillation(teacher, spec, { features, variances });
-  const learnable = learnables(state.float, state.plan, biasUnits(state, sigma), settings.rates, ctx.options.symmetric);
+  const { weights } = settings;
+  const learnable = learnables(state.float, state.plan, biasUnits(state, sigma), settings.rates, ctx.options.symmetric, weights === null);
   const dims = new Map(learnable.variables.map((variable) => [variable.name, variable.dims]));
-  const baked = separateAffine(sized(bakeConstants(state.float, state.plan)), dims, gainsOf(state.float, state.plan));
-  const { model, loss: name } = loss.student(baked);
-  const quantized = insertFakeQuant(model, state.plan);
+  const constant = sized(bakeConstants(state.float, state.plan));
+  const baked = weights === null ? separateAffine(constant, dims, gainsOf(state.float, state.plan)) : constant;
+  const { model, loss: name, parts } = loss.student(baked);
+  const quantized = insertFakeQuant(model, state.plan, settings.gradient);
   const used = usedBy(quantized, learnable);
+  const trainer = weights && weightTrainer(quantized, state.float, state.plan, used.variables, weights);
+  const variables = trainer?.variables ?? used.variables;
+  const ready = withVariables(quantized, used);
+  const fit = ctx.training?.fit ?? asImages(ctx.fit, input);
+  const map = trainer && (settings.clipDecay > 0 ? withClipDecay(trainer.map, variables, settings.clipDecay) : trainer.map);
   const objective = await openObjective({
     engine,
     teacher: loss.teacher(teacher),
-    student: { model: withVariables(quantized, used), loss: name },
-    variables: used.variables,
-    batches: augmentedBatches(asImages(ctx.fit, input), input, p, inputDims(p), BATCH, ctx.seed),
-    unseen: { count: ctx.held.count, at: async (i) => ({ images: await ctx.held.at(i) }) },
+    student: { model: trainer ? weightsAsInputs(ready, trainer) : ready, loss: name, parts },
+    variables,
+    ...(map ? { map } : {}),
+    batches: augmentedBatches(fit, input, p, inputDims(p), BATCH, ctx.seed),
+    unseen: ctx.training
+      ? plainBatches(ctx.training.held, input, p, inputDims(p))
+      : { count: ctx.held.count, at: async (i) => ({ images: await ctx.held.at(i) }) },
   });
-  return { objective, variables: used.variables };
+  const finish = (values: Values): QuantState =>
+    learnedState(
+      trainer ? { ...state, plan: { ...state.plan, constants: trainer.constants(state.plan, values) } } : state,
+      variables,
+      values,
+    );
+  return { objective, variables, finish, images: fit.count };
 }
 
-/** Learning with other settings than the repair's; for measurements. */
+/** A look at training for the page's curve. */
+function lookOf(point: TrainPoint, { label, imageSteps }: LearnSettings, rate: number): TrainingLook {
+  const { step, loss, parts = {}, unseen } = point;
+  return { run: label, step: step * BATCH, total: imageSteps, loss, parts, unseen, rate, mAP: null };
+}
+
+/** Trains as the settings say. @throws StudioError 'unsupported' where a layer has no gradient */
 export async function learnWith(state: QuantState, ctx: RepairContext, settings: LearnSettings): Promise<QuantState> {
-  const steps = Math.ceil(ctx.options.learnSteps / BATCH);
-  const label = 'Learning scales, zero points and biases';
-  const { objective, variables } = await openLearning(state, ctx, settings);
+  const { id, label, imageSteps } = settings;
+  const steps = Math.ceil(imageSteps / BATCH);
+  const { objective, variables, finish, images } = await openLearning(state, ctx, settings);
   if (variables.length === 0) {
     await objective.release();
     return state;
   }
   const left = timer(steps);
   try {
+    const key = `train:${id}:${await stepHash(quantizeMeta, [ctx.floatHash, ctx.engine.version, String(images)], { ...ctx.options, seed: ctx.seed })}`;
     const { values, best, curve, rollbacks } = await train(
       objective,
       variables,
@@ -140,37 +195,46 @@ export async function learnWith(state: QuantState, ctx: RepairContext, settings:
         ...TRAIN_SETTINGS,
         steps,
         averageDecay: settings.averageDecay,
+        patience: settings.patience,
         judgeEvery: Math.max(1, Math.min(JUDGE_EVERY / BATCH, Math.ceil(steps / 4))),
       },
       {
         cancel: ctx.cancel,
+        paused: () => ctx.control?.paused() ?? Promise.resolve(),
+        stopped: () => ctx.control?.stopped() ?? false,
         onStep: ({ step }) => ctx.progress({ step: 'quantize', label, done: step, total: steps, secondsLeft: left(step) }),
+        onLook: (point) => ctx.look?.(lookOf(point, settings, rateFactor(point.step, steps, TRAIN_SETTINGS.schedule))),
+        ...(ctx.checkpoints ? { onCheckpoint: (c: TrainCheckpoint) => ctx.checkpoints!.put(key, c) } : {}),
       },
+      (await ctx.checkpoints?.get(key)) as TrainCheckpoint | undefined,
     );
+    await ctx.checkpoints?.remove(key);
     if (rollbacks > 0)
-      ctx.note(`learn: training diverged ${rollbacks === 1 ? 'once' : `${rollbacks} times`} and went back with half the rate.`);
+      ctx.note(`${id}: training diverged ${rollbacks === 1 ? 'once' : `${rollbacks} times`} and went back with half the rate.`);
     if (best.step === 0) return state;
     ctx.note(
-      `learn: ${best.step * BATCH} of ${steps * BATCH} image-steps; loss on ${ctx.held.count} unseen images ${curve[0]!.unseen.toPrecision(3)} → ${best.unseen.toPrecision(3)}.`,
+      `${id}: ${best.step * BATCH} of ${steps * BATCH} image-steps on ${images} images; loss on ${ctx.training?.held.count ?? ctx.held.count} unseen images ${curve[0]!.unseen.toPrecision(3)} → ${best.unseen.toPrecision(3)}.`,
     );
-    return learnedState(state, variables, values);
+    return finish(values);
   } finally {
     await objective.release();
   }
 }
 
+/** The repair with these settings; a layer without a gradient or an output without a fixed shape leaves it out. */
+export async function learnOrLeave(state: QuantState, ctx: RepairContext, settings: LearnSettings): Promise<QuantState> {
+  try {
+    return await learnWith(state, ctx, settings);
+  } catch (error) {
+    if (!(error instanceof StudioError) || error.code !== 'unsupported') throw error;
+    ctx.note(`${settings.id} was left out: ${error.message}`);
+    return state;
+  }
+}
+
 export const learn: Repair = {
   id: 'learn',
-  label: 'Learning scales, zero points and biases',
+  label: LEARN_SETTINGS.label,
   wanted: ({ learnSteps }) => learnSteps > 0,
-  async apply(state, ctx) {
-    try {
-      return await learnWith(state, ctx, LEARN_SETTINGS);
-    } catch (error) {
-      // A layer without a gradient, an output without a fixed shape: the network is quantized without this repair.
-      if (!(error instanceof StudioError) || error.code !== 'unsupported') throw error;
-      ctx.note(`learn was left out: ${error.message}`);
-      return state;
-    }
-  },
+  apply: (state, ctx) => learnOrLeave(state, ctx, { ...LEARN_SETTINGS, imageSteps: ctx.options.learnSteps }),
 };

@@ -14,7 +14,7 @@ import {
   withGraph,
 } from '../../../../onnx';
 import type { Variable } from '../../../../training';
-import type { ActivationQuant, QuantPlan } from '../../plan-types';
+import type { ActivationQuant, ConstantQuant, QuantPlan } from '../../plan-types';
 import { biasDims, gainsOf, trainableBiases } from './affine';
 
 /** Step sizes by kind, in units per step at the schedule's peak (../shared/lab.md §8). */
@@ -35,6 +35,7 @@ const LEAST_GAIN = 0.05;
 
 /** Names of a shared scale's parameters in the student's graph. */
 export const scaleName = (root: string): string => `learn/scale/${root}`;
+export const isScaleName = (name: string): boolean => name.startsWith('learn/scale/');
 export const zeroName = (root: string): string => `learn/zero_point/${root}`;
 
 export const rootOf = ({ value, sharesWith }: ActivationQuant): string => sharesWith ?? value;
@@ -72,14 +73,18 @@ function quantizedValues(model: Model, plan: QuantPlan): ReadonlySet<string> {
   );
 }
 
+/** The constant that stands for a planned one in the student's graph. */
+export const constantName = ({ node, input }: Pick<ConstantQuant, 'node' | 'input'>): string => `learn/constant/${node}/${input}`;
+
 /** Float weights as the integers say, so that the float graph computes what the quantized one does. */
 export function bakeConstants(model: Model, plan: QuantPlan): Model {
   const initializers = new Map(model.graph.initializers);
   const changed = new Map<string, Map<number, string>>();
-  for (const { node, input, tensor: name, role, params } of plan.constants) {
+  for (const constant of plan.constants) {
+    const { node, input, tensor: name, role, params } = constant;
     if (role === 'bias') continue;
     const source = model.graph.initializers.get(name)!;
-    const baked = `learn/constant/${node}/${input}`;
+    const baked = constantName(constant);
     initializers.set(baked, tensor(baked, 'float32', source.dims, fakeQuant({ dims: source.dims, data: toFloat32(source) }, params)));
     const inputs = changed.get(node) ?? new Map<number, string>();
     changed.set(node, inputs.set(input, baked));
@@ -101,6 +106,7 @@ export interface Learnable {
  * What is trained, at its present values. Fixed: scales of graph inputs (pixels say what they are) and of 16-bit values,
  * and zero points where the grid has to be symmetric.
  * @param sigma per channel, of each bias constant's layer before its activation
+ * @param separate biases come in the shapes that {@link separateAffine} wants
  */
 export function learnables(
   model: Model,
@@ -108,6 +114,7 @@ export function learnables(
   sigma: ReadonlyMap<string, Float32Array>,
   rates: LearnRates,
   symmetric: boolean,
+  separate = true,
 ): Learnable {
   const quantized = quantizedValues(model, plan);
   const inputs = new Set(model.graph.inputs.map(({ name }) => name));
@@ -128,8 +135,10 @@ export function learnables(
     const zero = { unit: unit(ZERO_UNIT), rate: rates.scale, min: params.qmin, max: params.qmax };
     put(zeroName(root), Float32Array.of(params.zeroPoint[0]!), frozen || symmetric ? null : zero);
   }
-  for (const [name, dims] of biasDims(model, trainableBiases(model, plan))) {
-    const { data } = model.graph.initializers.get(name)!;
+  const biases = trainableBiases(model, plan);
+  for (const [name, spread] of biasDims(model, biases)) {
+    const { data, dims: own } = model.graph.initializers.get(name)!;
+    const dims = separate ? spread : own;
     const unit = sigma.get(name);
     if (unit) variables.push({ name, dims, data: Float32Array.from(data as Float32Array), unit, rate: rates.bias });
   }
@@ -142,7 +151,8 @@ export function learnables(
 }
 
 /** A FakeQuant behind every planned value; whatever read the value reads that. */
-export function insertFakeQuant(model: Model, plan: QuantPlan, quantized: ReadonlySet<string> = quantizedValues(model, plan)): Model {
+export function insertFakeQuant(model: Model, plan: QuantPlan, gradient: 'lsq' | 'pact' = 'lsq'): Model {
+  const quantized = quantizedValues(model, plan);
   const { graph } = model;
   const readAs = new Map([...quantized].map((value) => [value, `${value}/fake_quant`]));
   const quantizer = (value: string): Node[] => {
@@ -151,7 +161,7 @@ export function insertFakeQuant(model: Model, plan: QuantPlan, quantized: Readon
     if (!planned || output === undefined) return [];
     const { qmin, qmax } = planned.params;
     const root = rootOf(planned);
-    return [fakeQuantNode(value, scaleName(root), zeroName(root), output, { qmin, qmax, gradient: 'lsq' })];
+    return [fakeQuantNode(value, scaleName(root), zeroName(root), output, { qmin, qmax, gradient })];
   };
   const nodes = graph.inputs.flatMap(({ name }) => quantizer(name));
   for (const node of graph.nodes) {
