@@ -15,6 +15,7 @@ import { type Plan, type PlanOptions, type Pricing, planRemoval } from './plan';
 import { regions } from './regions';
 import { applyRemoval, type Removal, removeFrom } from './remove';
 import { blockReports, groupReports, type PruneReport, sparsityNote, structuredNotes } from './report';
+import { type Resolved, type ResolveRequest, resolveLayers } from './resolve';
 import { keptIndices } from './space';
 import type { Trace } from './trace';
 import { pruneWeights } from './unstructured';
@@ -27,15 +28,18 @@ export type { Objective } from './objective';
 export { type Cut, type Plan, type PlanOptions, type Pricing, planRemoval } from './plan';
 export type { Region } from './regions';
 export { applyRemoval, type Removal } from './remove';
-export type { BlockReport, GroupReport, PruneReport } from './report';
+export type { BlockReport, GroupReport, PruneReport, ResolveReport } from './report';
 export type { SparsityReport } from './unstructured';
 
 /** What a call of {@link prune} may be told beyond a recipe's options, where it is one step of several. */
 export interface PruneStep {
   /** Percent of the given network's objective that goes in this call; absent: the option `macsReduction`. */
   readonly reduction?: number;
-  /** The network before any pruning, which importance 'taylor' compares with; absent: the given one. */
+  /** The network before any pruning, which importance 'taylor' and least squares compare with; absent: the given one. */
   readonly teacher?: ModelArtifact | null;
+  /** What the given network has of the teacher's channels, and what stands for the teacher's values that are gone; see {@link PruneResult}. */
+  readonly kept?: PruneResult['kept'];
+  readonly replaced?: PruneResult['replaced'];
 }
 
 export interface PruneResult {
@@ -180,6 +184,48 @@ function reporting(pricing: Pricing, ctx: StepContext): Pricing {
   };
 }
 
+/** What the pruned network has of the teacher's channels: those of the given one, less this cut. */
+function sinceTeacher(
+  artifact: ModelArtifact,
+  pruned: Model,
+  kept: PruneResult['kept'],
+  replaced: PruneResult['replaced'],
+  step: PruneStep,
+  set: ImageSet,
+  ctx: StepContext,
+): ResolveRequest {
+  const known = step.teacher && step.kept ? { teacher: step.teacher.model, kept: step.kept } : { teacher: artifact.model, kept: new Map() };
+  return {
+    pruned,
+    teacher: known.teacher,
+    spec: artifact.spec,
+    kept: composeKept(known.kept, kept),
+    replaced: new Map([...(step.replaced ?? []), ...replaced]),
+    set,
+    ctx,
+  };
+}
+
+/** Channels left after two cuts, one after the other, as indices of the first network's. */
+export function composeKept(first: PruneResult['kept'], second: PruneResult['kept']): PruneResult['kept'] {
+  const all = new Map(first);
+  for (const [value, indices] of second) {
+    const before = first.get(value);
+    all.set(value, before ? indices.map((i) => before[i]!) : indices);
+  }
+  return all;
+}
+
+function resolveNotes(resolved: Resolved | null): string[] {
+  if (!resolved) return [];
+  const { layers, before, after } = resolved;
+  return layers === 0
+    ? ['Least squares did not help behind this cut: the weights stay.']
+    : [
+        `Least squares solved ${layers} layers behind the cut again; loss on unseen images ${before.toPrecision(3)} → ${after.toPrecision(3)}.`,
+      ];
+}
+
 interface Pruned extends Omit<PruneResult, 'artifact'> {
   readonly model: Model;
 }
@@ -230,11 +276,17 @@ async function pruneStructured(
       `"${artifact.name}" has no channels that can be pruned within these limits.`,
       'Lower the minimum number of channels or the channel multiple.',
     );
+  const kept = keptChannels(trace, plan.classes, model);
+  const left = new Set(model.graph.nodes.flatMap(({ outputs }) => outputs));
+  const replaced = new Map([...replacements([...plan.branches].map((at) => branches[at]!))].filter(([, value]) => left.has(value)));
+  const resolved =
+    options.resolve === 'auto' && images ? await resolveLayers(sinceTeacher(artifact, model, kept, replaced, step, images, ctx)) : null;
   const analysis = analyze(withSizes(model));
   const found = {
     objective: { id: objective, before: whole, after },
     groups: groupReports(groups, plan),
     blocks: blockReports(branches, plan.branches, source.graph.nodes),
+    resolved: resolved && { layers: resolved.layers, lossBefore: resolved.before, lossAfter: resolved.after },
   };
   const report: PruneReport = {
     method: 'structured',
@@ -243,12 +295,9 @@ async function pruneStructured(
     importance: costs.importance,
     ...found,
     sparsity: null,
-    notes: [...structuredNotes(found, plan, options.channelMultiple, percentage), ...costs.notes],
+    notes: [...structuredNotes(found, plan, options.channelMultiple, percentage), ...costs.notes, ...resolveNotes(resolved)],
   };
-  const kept = keptChannels(trace, plan.classes, model);
-  const left = new Set(model.graph.nodes.flatMap(({ outputs }) => outputs));
-  const replaced = [...replacements([...plan.branches].map((at) => branches[at]!))].filter(([, value]) => left.has(value));
-  return { model, report, kept, replaced: new Map(replaced) };
+  return { model: resolved?.model ?? model, report, kept, replaced };
 }
 
 function pruneUnstructured(artifact: ModelArtifact, options: PruneOptions): Pruned {
@@ -264,6 +313,7 @@ function pruneUnstructured(artifact: ModelArtifact, options: PruneOptions): Prun
       importance: null,
       groups: [],
       blocks: [],
+      resolved: null,
       sparsity: report,
       notes: [sparsityNote(report)],
     },

@@ -37,6 +37,7 @@ export interface PruneOptions {
   readonly headProtection: 'off' | 'half' | 'full';
   readonly regions: 'even' | 'backbone-first';
   readonly removeBlocks: boolean;
+  readonly resolve: 'auto' | 'off';
   /** Percent of the weights to zero. */
   readonly sparsity: number;
 }
@@ -158,6 +159,13 @@ export const pruneMeta: StepMeta = {
       default: false,
       advanced: true,
       help: 'A residual block may go as a whole where that costs least.',
+    },
+    {
+      key: 'resolve',
+      type: 'choice',
+      default: 'auto',
+      choices: ['auto', 'off'],
+      help: 'Structured: solve the layers behind the cut again by least squares on images; auto keeps that only where it helps on images held back.',
     },
     {
       key: 'sparsity',

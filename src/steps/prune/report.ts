@@ -27,6 +27,15 @@ export interface GroupReport {
   readonly reason: string | null;
 }
 
+/** What least squares behind the cut brought. */
+export interface ResolveReport {
+  /** Layers solved again; 0 where the old weights were better. */
+  readonly layers: number;
+  /** Distillation loss on images held back. */
+  readonly lossBefore: number;
+  readonly lossAfter: number;
+}
+
 /** A residual branch that went as a whole. */
 export interface BlockReport {
   /** Name of the Add that ended it. */
@@ -46,6 +55,8 @@ export interface PruneReport {
   /** Empty for unstructured pruning. */
   readonly groups: readonly GroupReport[];
   readonly blocks: readonly BlockReport[];
+  /** Null where nothing was solved again. */
+  readonly resolved: ResolveReport | null;
   /** Null for structured pruning. */
   readonly sparsity: SparsityReport | null;
   /** Sentences for the user. */
