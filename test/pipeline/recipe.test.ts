@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { StudioError } from '../../src/numerics';
 import { PRESETS, parseRecipe, type Recipe, STEP_META, stepOf } from '../../src/pipeline';
 
-const ORDER = ['prune', 'calibrate', 'quantize', 'evaluate', 'export'];
+const ORDER = ['prune', 'recover', 'calibrate', 'quantize', 'evaluate', 'export'];
 
 function refusal(json: unknown): string {
   try {
@@ -29,6 +29,7 @@ describe('parseRecipe', () => {
       preprocess: 'auto',
       steps: [
         ['prune', false],
+        ['recover', false],
         ['calibrate', false],
         ['quantize', true],
         ['evaluate', false],
@@ -161,13 +162,16 @@ describe('presets', () => {
     expect(Object.fromEntries(Object.entries(PRESETS).map(([name, make]) => [name, enabled(make())]))).toEqual({
       'int8-naive': ['calibrate', 'quantize', 'evaluate', 'export'],
       ...Object.fromEntries(
-        ['int8-percentile', 'int8-fast', 'int8-best', 'int8-mixed-5', 'int8-pertensor', 'tflite-int8'].map((name) => [
-          name,
-          ['calibrate', 'quantize', 'evaluate', 'export'],
-        ]),
+        [
+          ...['int8-percentile', 'int8-fast', 'int8-best', 'int8-mixed-5', 'int8-pertensor', 'tflite-int8'],
+          ...['qat-short', 'qat-long', 'qat-pertensor'],
+        ].map((name) => [name, ['calibrate', 'quantize', 'evaluate', 'export']]),
       ),
       'prune-10': ['prune', 'evaluate', 'export'],
-      'prune-10-int8': ORDER,
+      'prune-10-int8': ORDER.filter((step) => step !== 'recover'),
+      'prune-10-recover': ['prune', 'recover', 'evaluate', 'export'],
+      'prune-25-recover': ['prune', 'recover', 'evaluate', 'export'],
+      'prune-25-recover-int8': ORDER,
     });
   });
 
@@ -181,6 +185,12 @@ describe('presets', () => {
     expect(quantize('int8-mixed-5')).toMatchObject({ sixteenBit: 'search', sixteenBitLayers: 5 });
     expect(PRESETS['tflite-int8']!().device).toBe('tflite');
     expect(quantize('tflite-int8')).toMatchObject({ activations: 'int8', symmetric: false, fuseActivations: false, concat: 'shared' });
-    for (const name of ['prune-10', 'prune-10-int8']) expect(stepOf(PRESETS[name]!(), 'prune').options.macsReduction).toBe(10);
+    for (const name of ['qat-short', 'qat-long', 'qat-pertensor', 'prune-25-recover-int8'])
+      expect(quantize(name).qatSteps, name).toBeGreaterThan(0);
+    expect(quantize('qat-pertensor').weights).toBe('per-tensor');
+    for (const name of ['prune-25-recover', 'prune-25-recover-int8'])
+      expect(stepOf(PRESETS[name]!(), 'prune').options.macsReduction).toBe(25);
+    for (const name of ['prune-10', 'prune-10-int8', 'prune-10-recover'])
+      expect(stepOf(PRESETS[name]!(), 'prune').options.macsReduction).toBe(10);
   });
 });

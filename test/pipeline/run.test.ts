@@ -53,6 +53,10 @@ const BUNDLE = [
   'model.onnx',
   'nms_config.json',
   'recipe.json',
+  'retrain/README.md',
+  'retrain/retrain.py',
+  'retrain/student.onnx',
+  'retrain/teacher.onnx',
 ];
 
 /** Without the steps named: quick runs of a part. */
