@@ -77,6 +77,16 @@ export const SCENE_RECIPES = {
   'scenes-dense': { ...SHARED, ...SCENE_DETECTORS.dense, kind: 'dense' },
 } as const satisfies Readonly<Record<string, GrowOptions>>;
 
+/**
+ * Small enough to see something after two minutes in a page: few channels, and scenes drawn at the network's own size.
+ */
+export const LIVE_RECIPE: GrowOptions = {
+  ...SHARED,
+  ...{ kind: 'dense', channels: [8, 16, 24, 32, 32], head: 16, depth: [1, 1, 1, 1] },
+  ...{ width: 128, height: 96, trainHeight: 96, sceneWidth: 128, sceneHeight: 96, scenes: 1000 },
+  ...{ steps: 600, averageDecay: 0.98, lookEvery: 25, weightRate: 0.25, warmup: 0.05 },
+};
+
 export interface GrowLook {
   readonly step: number;
   /** Mean over the steps since the last look; null at the start. */

@@ -10,6 +10,7 @@ export {
   type GrowOptions,
   type GrowResult,
   growDetector,
+  LIVE_RECIPE,
   SCENE_RECIPES,
 } from './grow';
 export {
