@@ -17,11 +17,14 @@ import {
   valueInfo,
   withGraph,
 } from '../onnx';
-import { type Dims, Emitter, type Target } from './emitter';
+import { type Dims, Emitter, product, type Target } from './emitter';
 import { asIdentity, type FakeQuantForm, fakeQuantGradient, isFakeQuant, type LoweredFakeQuant, lowerNode } from './fake-quant';
 import { lowerMaxPools } from './max-pool';
+import { listOutputsLast } from './order';
+import { Recomputation } from './recompute';
 import { GRADIENTS } from './rules';
 import { silu } from './rules/activations';
+import { planSegments, type Recompute } from './segments';
 import type { Gradient, GradientContext, GradientRule } from './types';
 
 export interface TrainingGraphOptions {
@@ -33,6 +36,12 @@ export interface TrainingGraphOptions {
   readonly extraOutputs?: readonly string[];
   /** The backend that will run the graph: the forms that are fastest there. Default 'node'. */
   readonly target?: Target;
+  /**
+   * Computes activations again on the way back, a segment of the network at a time, instead of keeping them all: 'segments' as
+   * many as need the least memory, or a number of them. The gradients are the same to the bit where the runtime doesn't fuse
+   * nodes (optimization 'disabled'). Default 'none'.
+   */
+  readonly recompute?: Recompute;
   /** Default 'pairs'; 'arithmetic' for the target 'webgpu'. */
   readonly fakeQuant?: FakeQuantForm;
 }
@@ -108,6 +117,15 @@ function noRule(n: Node, why: string): StudioError {
   );
 }
 
+const NO_NAMES: ReadonlyMap<string, string> = new Map();
+
+const renamed = (names: ReadonlyMap<string, string>, value: string): string => names.get(value) ?? value;
+
+function renamedNode(names: ReadonlyMap<string, string>, n: Node): Node {
+  const rename = (value: string) => renamed(names, value);
+  return { ...n, inputs: n.inputs.map(rename), outputs: n.outputs.map(rename) };
+}
+
 class Backward {
   readonly e: Emitter;
   readonly #shapes: ReadonlyMap<string, ValueInfo>;
@@ -116,17 +134,21 @@ class Backward {
   /** Values that a trainable can change. */
   readonly #depends: Set<string>;
   readonly #parts = new Map<string, string[]>();
+  readonly #again: Recomputation | null;
 
   constructor(
     readonly model: Model,
     trainable: readonly string[],
     form: FakeQuantForm,
     target: Target,
+    recompute: Recompute,
   ) {
     this.e = new Emitter(model.graph, model.opsets['']!, target);
     this.#shapes = inferShapes(asIdentity(model));
     this.#depends = new Set(trainable);
+    const emitted: Node[][] = [];
     for (const n of model.graph.nodes) {
+      const start = this.e.nodes.length;
       for (const y of n.outputs) this.#producer.set(y, n);
       if (isFakeQuant(n))
         this.#lowered.set(
@@ -134,10 +156,17 @@ class Backward {
           lowerNode(this.e, n, (value) => this.#shapes.get(value)?.shape ?? null, form),
         );
       else this.e.nodes.push(n);
+      emitted.push(this.e.nodes.slice(start));
       const from = isFakeQuant(n) && attrString(n, 'gradient', 'lsq') === 'ste' ? n.inputs.slice(0, 1) : n.inputs;
       if (!from.some((x) => this.#depends.has(x)) || (!isFakeQuant(n) && 'flat' in gradientOf(n))) continue;
       for (const y of n.outputs) if (y !== '' && this.#shapes.get(y)?.dtype !== 'int64') this.#depends.add(y);
     }
+    const float = (value: string) => this.#shapes.get(value)?.dtype === 'float32';
+    const shape = (value: string) => (this.#shapes.get(value)?.shape ?? []) as number[];
+    const segments = planSegments(model.graph.nodes, (value) => 4 * product(shape(value)), recompute);
+    const fixed = new Set([...model.graph.initializers.keys(), ...trainable]);
+    const activation = (value: string) => !fixed.has(value) && float(value) && shape(value).length > 0;
+    this.#again = segments && new Recomputation(this.e, model.graph.nodes, emitted, segments, activation);
   }
 
   dims(value: string): Dims {
@@ -172,7 +201,7 @@ class Backward {
     return sum;
   }
 
-  #context(n: Node, gradients: readonly (string | null)[]): GradientContext {
+  #context(n: Node, gradients: readonly (string | null)[], names: ReadonlyMap<string, string>): GradientContext {
     const constant = (i: number) => {
       const t = this.model.graph.initializers.get(n.inputs[i] ?? '');
       return t ? toNumbers(t) : null;
@@ -182,8 +211,8 @@ class Backward {
       e: this.e,
       g: gradients[0]!,
       gradient: (i) => gradients[i] ?? null,
-      x: (i) => n.inputs[i]!,
-      y: (i) => n.outputs[i]!,
+      x: (i) => renamed(names, n.inputs[i]!),
+      y: (i) => renamed(names, n.outputs[i]!),
       dims: (i) => this.dims(n.inputs[i]!),
       outDims: (i) => this.dims(n.outputs[i]!),
       wants: (i) => this.#depends.has(n.inputs[i] ?? ''),
@@ -211,15 +240,19 @@ class Backward {
     this.e.scope = `${n.name}/grad`;
     const gradients = n.outputs.map((y) => this.total(y));
     const lowered = this.#lowered.get(n);
+    const names = this.#again?.names(n, gradients.find((g) => g !== null)!) ?? NO_NAMES;
     const run = (): { inputs: readonly string[]; found: readonly (string | null)[] } => {
       if (lowered) {
         const dims = (i: number) => this.dims(n.inputs[i]!);
         const wants = (i: number) => this.#depends.has(n.inputs[i] ?? '');
-        return { inputs: n.inputs, found: fakeQuantGradient(this.e, lowered, gradients[0]!, dims, wants) };
+        return {
+          inputs: n.inputs,
+          found: fakeQuantGradient(this.e, { ...lowered, node: renamedNode(names, n) }, gradients[0]!, dims, wants),
+        };
       }
       if (n.op !== 'Split' && gradients.some((g, i) => i > 0 && g !== null)) throw noRule(n, 'a value besides its first is read');
       const { node, rule } = this.#rule(n);
-      return { inputs: node.inputs, found: rule(this.#context(node, gradients)) };
+      return { inputs: node.inputs, found: rule(this.#context(node, gradients, names)) };
     };
     const { inputs, found } = run();
     found.forEach((gradient, i) => {
@@ -247,8 +280,10 @@ export function buildTrainingGraph(model: Model, options: TrainingGraphOptions):
   const known = (value: string): Dims => (shapes.get(value)?.shape ?? []) as Dims;
   const ready = lowerMaxPools(prepared, known, (n) => changing.has(n.inputs[0]!));
 
-  const { target = 'node', fakeQuant = target === 'webgpu' ? 'arithmetic' : 'pairs' } = options;
-  const back = new Backward(ready, trainable, fakeQuant, target);
+  const { target = 'node', fakeQuant = target === 'webgpu' ? 'arithmetic' : 'pairs', recompute = 'none' } = options;
+  if (typeof recompute === 'number' && !(Number.isInteger(recompute) && recompute > 0))
+    throw bad(`${recompute} is not a number of segments: it must be a whole number from 1.`);
+  const back = new Backward(ready, trainable, fakeQuant, target, recompute);
   const { e } = back;
   const dims = back.dims(loss);
   if (dims.some((d) => d !== 1)) throw bad(`The loss "${loss}" has the shape [${dims.join(', ')}]: it must be a single value.`);
@@ -256,16 +291,19 @@ export function buildTrainingGraph(model: Model, options: TrainingGraphOptions):
   for (const n of [...ready.graph.nodes].reverse()) back.visit(n);
 
   const gradients = new Map<string, string>();
+  const totals = new Map<string, string>();
   const outputs = ready.graph.outputs.map(({ name }) => back.dims(name) && valueInfo(name, shapes.get(name)!.dtype, back.dims(name)));
+  const values = outputs.map(({ name }) => name);
   for (const name of trainable) {
     e.scope = name;
     const total = back.total(name);
     if (total === null) throw bad(`The loss "${loss}" does not depend on "${name}".`);
     const output = e.fresh(`${name}_grad`);
-    e.nodes.push({ name: output, op: 'Identity', domain: '', inputs: [total], outputs: [output], attributes: {} });
     gradients.set(name, output);
+    totals.set(output, total);
     outputs.push(valueInfo(output, 'float32', back.dims(name)));
   }
+  const nodes = listOutputsLast(e.nodes, totals, values);
   const initializers = new Map([...ready.graph.initializers, ...e.constants]);
-  return { model: removeDead(withGraph(ready, { nodes: e.nodes, outputs, initializers })), gradients };
+  return { model: removeDead(withGraph(ready, { nodes, outputs, initializers })), gradients };
 }

@@ -12,3 +12,4 @@ export {
   fakeQuantNode,
   lowerFakeQuant,
 } from './fake-quant';
+export type { Recompute } from './segments';
