@@ -15,6 +15,13 @@ export function mix(a: Rgb, b: Rgb, t: number): Rgb {
   return [a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t];
 }
 
+/** {@link mix} into `out`, which may be `a` or `b`: a colour for each of many pixels costs no new array. */
+export function mixInto(out: [number, number, number], a: Rgb, b: Rgb, t: number): void {
+  out[0] = a[0] + (b[0] - a[0]) * t;
+  out[1] = a[1] + (b[1] - a[1]) * t;
+  out[2] = a[2] + (b[2] - a[2]) * t;
+}
+
 export const WHITE: Rgb = [255, 255, 255];
 export const BLACK: Rgb = [12, 12, 16];
 

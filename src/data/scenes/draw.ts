@@ -114,6 +114,12 @@ function choose(random: Random, width: number, height: number): { thing: Thing; 
   return chosen.sort((p, q) => p.thing.y + p.thing.radius - (q.thing.y + q.thing.radius));
 }
 
+function countVisible(opacities: Float32Array): number {
+  let count = 0;
+  for (let i = 0; i < opacities.length; i++) if (opacities[i]! >= 0.5) count++;
+  return count;
+}
+
 /** What is seen of a thing: pixels that show at least half of it. Null when too little to name it. */
 function truthOf(visible: Float32Array, whole: number, width: number, categoryId: number): GroundTruth | null {
   let [left, top, right, bottom, area] = [width, Number.POSITIVE_INFINITY, -1, -1, 0];
@@ -193,7 +199,7 @@ export function drawScene(seed: number, options: SceneOptions = {}): Scene {
       for (let j = 0; j < i; j++) shown[j]![pixel]! *= 1 - opacity;
       shown[i]![pixel]! += (1 - shown[i]![pixel]!) * opacity;
     });
-    return shown[i]!.reduce((sum, v) => sum + (v >= 0.5 ? 1 : 0), 0);
+    return countVisible(shown[i]!);
   });
   const truths = chosen.map(({ classIndex }, i) => truthOf(shown[i]!, whole[i]!, width, classIndex + 1));
   if (chance(random, 0.4)) blur(canvas, between(random, 0.05, 0.25));

@@ -44,22 +44,30 @@ export function createCanvas(width: number, height: number): Canvas {
   return { width, height, data: new Float32Array(width * height * 3) };
 }
 
-interface Crossing {
-  readonly x: number;
-  readonly winding: number;
+/** Where a path crosses a line, from left to right; the arrays are used again for every line. */
+interface Crossings {
+  readonly x: number[];
+  readonly winding: number[];
+  count: number;
 }
 
-function crossings(path: Path, y: number): Crossing[] {
-  const found: Crossing[] = [];
+function cross(path: Path, y: number, found: Crossings): void {
   const n = path.length;
+  found.count = 0;
   for (let i = 0; i < n; i += 2) {
     const j = i + 2 === n ? 0 : i + 2;
     const y0 = path[i + 1]!;
     const y1 = path[j + 1]!;
     if (y0 <= y === y1 <= y) continue;
-    found.push({ x: path[i]! + ((y - y0) / (y1 - y0)) * (path[j]! - path[i]!), winding: y1 > y0 ? 1 : -1 });
+    const x = path[i]! + ((y - y0) / (y1 - y0)) * (path[j]! - path[i]!);
+    let at = found.count++;
+    for (; at > 0 && found.x[at - 1]! > x; at--) {
+      found.x[at] = found.x[at - 1]!;
+      found.winding[at] = found.winding[at - 1]!;
+    }
+    found.x[at] = x;
+    found.winding[at] = y1 > y0 ? 1 : -1;
   }
-  return found.sort((p, q) => p.x - q.x);
 }
 
 function addSpan(row: Float32Array, start: number, from: number, to: number, width: number): void {
@@ -92,14 +100,16 @@ export function rasterize(path: Path, width: number, height: number): Mask | nul
   const h = Math.min(bottom, height) - y;
   if (w <= 0 || h <= 0) return null;
   const coverage = new Float32Array(w * h);
+  const found: Crossings = { x: [], winding: [], count: 0 };
   for (let row = 0; row < h; row++)
     for (let s = 0; s < SUB; s++) {
       let winding = 0;
       let start = 0;
-      for (const crossing of crossings(path, y + row + (s + 0.5) / SUB)) {
-        if (winding === 0) start = crossing.x;
-        winding += crossing.winding;
-        if (winding === 0) addSpan(coverage, row * w, start - x, crossing.x - x, w);
+      cross(path, y + row + (s + 0.5) / SUB, found);
+      for (let i = 0; i < found.count; i++) {
+        if (winding === 0) start = found.x[i]!;
+        winding += found.winding[i]!;
+        if (winding === 0) addSpan(coverage, row * w, start - x, found.x[i]! - x, w);
       }
     }
   return { x, y, width: w, height: h, coverage };
