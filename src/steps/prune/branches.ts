@@ -1,5 +1,6 @@
 /** Residual branches: x + f(x) where f reads nothing but x and only the sum reads f, so that f can go and x stays. */
 import { type Model, type Node, producers, reads, subgraphs, withGraph } from '../../onnx';
+import { type Region, regions } from './regions';
 import type { Trace } from './trace';
 import { constants } from './trace-model';
 
@@ -8,6 +9,7 @@ export interface Branch {
   readonly sum: number;
   readonly name: string;
   readonly output: string;
+  readonly region: Region;
   /** Which input of the Add is the branch. */
   readonly side: number;
   /** The branch's output and what it is added to. */
@@ -51,6 +53,7 @@ export function residualBranches(trace: Trace, protectedNodes: ReadonlySet<strin
   const producer = producers(graph);
   const known = constants(trace.model);
   const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const region = regions(trace.model);
   const index = new Map(graph.nodes.map((node, i) => [node, i]));
   const readers = new Map<string, Node[]>();
   for (const node of graph.nodes) for (const name of new Set(reads(node))) readers.set(name, [...(readers.get(name) ?? []), node]);
@@ -70,6 +73,7 @@ export function residualBranches(trace: Trace, protectedNodes: ReadonlySet<strin
       sum: index.get(add)!,
       name: add.name,
       output: add.outputs[0]!,
+      region: region.get(add.name) ?? 'backbone',
       side,
       value,
       trunk,

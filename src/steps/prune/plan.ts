@@ -40,7 +40,7 @@ export interface PlanInput {
   readonly trace: Trace;
   readonly groups: readonly ChannelGroup[];
   /** Branches that may go as a whole. */
-  readonly branches: readonly (Branch & { readonly region: ChannelGroup['region'] })[];
+  readonly branches: readonly Branch[];
   /** What is to be saved. */
   readonly terms: readonly Term[];
   /** Per group, importance per channel: the order within the group. */

@@ -6,24 +6,14 @@
 import type { ImageSet } from '../../data';
 import type { DetectorSpec } from '../../models';
 import { type Gram, ridge, rowErrors } from '../../numerics';
-import {
-  attrInt,
-  fixDimensions,
-  type InputDims,
-  inferShapes,
-  type Model,
-  serializeModel,
-  tensor,
-  toFloat32,
-  upgradeOpset,
-  withGraph,
-} from '../../onnx';
+import { attrInt, inferShapes, type Model, serializeModel, tensor, toFloat32, withGraph } from '../../onnx';
 import type { RunTensor, Tensors } from '../../runtime';
 import { MASS, planDistillation } from '../../training';
 import { fromRows, lockStep, type MatrixLayer, matrixLayer, toRows } from '../lock-step';
 import type { StepContext } from '../types';
 import { confidenceWeights } from './confidence';
 import { loadInputs } from './inputs';
+import { sized } from './sized';
 
 export interface ResolveRequest {
   readonly pruned: Model;
@@ -55,11 +45,6 @@ const STRENGTHS = [1e-3, 3e-2];
 const MAX_INPUTS = 1200;
 /** Columns per unknown below which a system says more about its few images than about the layer. */
 const MIN_COUNT = 5;
-const OLDEST_OPSET = 13;
-
-function sized(model: Model, dims: InputDims): Model {
-  return fixDimensions((model.opsets[''] ?? 0) < OLDEST_OPSET ? upgradeOpset(model, OLDEST_OPSET) : model, dims);
-}
 
 const CONTRACTING = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
 

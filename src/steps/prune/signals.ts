@@ -5,7 +5,7 @@
 import { buildTrainingGraph } from '../../autodiff';
 import type { DetectorSpec } from '../../models';
 import { createRandom, type Random } from '../../numerics';
-import { fixDimensions, type InputDims, type Model, serializeModel, upgradeOpset } from '../../onnx';
+import { type Model, serializeModel } from '../../onnx';
 import type { RunTensor, Session, Tensors } from '../../runtime';
 import { PLAIN_WEIGHTS, planDistillation } from '../../training';
 import { timer } from '../common';
@@ -13,6 +13,7 @@ import type { StepContext } from '../types';
 import type { Branch } from './branches';
 import { planCurvature, randomDirection } from './curvature';
 import { type GatedModel, gatedModel, openGates } from './gates';
+import { sized } from './sized';
 import { find } from './space';
 import type { Trace } from './trace';
 
@@ -36,13 +37,6 @@ export interface SignalRequest {
   readonly branches: readonly Branch[];
   readonly inputs: readonly RunTensor[];
   readonly ctx: StepContext;
-}
-
-/** The writers of losses and gradients want it so. */
-const OLDEST_OPSET = 13;
-
-function sized(model: Model, dims: InputDims): Model {
-  return fixDimensions((model.opsets[''] ?? 0) < OLDEST_OPSET ? upgradeOpset(model, OLDEST_OPSET) : model, dims);
 }
 
 /** A gated network whose gradients by all gates that reach the loss are read. */
