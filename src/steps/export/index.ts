@@ -12,6 +12,7 @@ import { type Job, json } from './job';
 import { exportMeta } from './meta';
 import { calibrationFile, type HostOrder } from './npy';
 import type { BundleRow } from './readme';
+import { retrainFiles } from './retrain';
 
 export { checkQuantization, deviceById } from '../../devices';
 export { engineAgreement } from '../../runtime';
@@ -24,6 +25,8 @@ export { zipBundle, zipPieces } from './zip';
 export interface BundleInput {
   /** The compressed float network. */
   readonly float: ModelArtifact;
+  /** The network before any step, the teacher of retrain/; absent: the bundle has no such folder. */
+  readonly original?: ModelArtifact;
   /** The network that was evaluated as quantized, or null. */
   readonly quant: QuantArtifact | null;
   readonly calibration: ImageSet;
@@ -51,7 +54,8 @@ function withWeights(float: ModelArtifact, quant: QuantArtifact | null, wanted: 
 /**
  * Writes the bundle that the device's toolchain takes. The quantized network goes in as it was evaluated, byte for byte.
  * Hailo: float network cut where the parser wants it, calibration set, model script, NMS configuration, compile.py.
- * TensorFlow Lite: float network cut at its logits, calibration set, convert.py. ONNX Runtime: the networks.
+ * TensorFlow Lite: float network cut at its logits, calibration set, convert.py. ONNX Runtime: the networks. All: retrain/,
+ * which trains the float network further on other machines.
  *
  * @example
  * const bundle = await exportBundle({ float, quant, calibration, rows, recipe, device: 'hailo8' }, { hostOrder: 'rgb' }, ctx);
@@ -60,12 +64,13 @@ function withWeights(float: ModelArtifact, quant: QuantArtifact | null, wanted: 
  * 'missing-data' when no calibration image can be read
  */
 export async function exportBundle(input: BundleInput, options: OptionValues, ctx: StepContext): Promise<BundleArtifact> {
-  const { quant, calibration, rows, recipe } = input;
+  const { quant, original, calibration, rows, recipe } = input;
   const settings = resolveOptions(exportMeta, options);
   const device = deviceById(input.device);
   const float = withWeights(input.float, quant, settings.weights, device);
   const hostOrder = settings.hostOrder as HostOrder;
   const files = new Map<string, Uint8Array>();
+  const retrain = original ? retrainFiles(input.float, original) : new Map<string, Uint8Array>();
   let count = 0;
   const job: Job = {
     ...{ float, planned: input.float.model, quant, rows, device, settings, hostOrder, quantizeOptions: quantizeOptions(recipe) },
@@ -82,6 +87,7 @@ export async function exportBundle(input: BundleInput, options: OptionValues, ct
       ...(count > 0 ? ['calib_set.npy'] : []),
       ...texts.keys(),
       'recipe.json',
+      ...(retrain.size > 0 ? ['retrain/'] : []),
     ],
   };
   if (quant) files.set('model.qdq.onnx', serializeModel(quant.model));
@@ -89,7 +95,9 @@ export async function exportBundle(input: BundleInput, options: OptionValues, ct
   const encoder = new TextEncoder();
   files.set('recipe.json', encoder.encode(json(recipe)));
   for (const [name, content] of texts) files.set(name, encoder.encode(content));
-  const hash = await stepHash(exportMeta, [input.float.hash, quant?.hash ?? '', canonicalJson([calibration.name, count, recipe, rows])], {
+  for (const [name, bytes] of retrain) files.set(name, bytes);
+  const networks = [input.float.hash, original?.hash ?? '', quant?.hash ?? ''];
+  const hash = await stepHash(exportMeta, [...networks, canonicalJson([calibration.name, count, recipe, rows])], {
     ...settings,
     device: device.id,
   });

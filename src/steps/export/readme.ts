@@ -93,6 +93,7 @@ const FILES: Readonly<Record<string, string>> = {
   'compile.py': 'checks the bundle and compiles it',
   'compile.sh': 'runs compile.py and keeps its log',
   'convert.py': 'checks the bundle, converts it, and compares the file with the float network',
+  'retrain/': 'trains the float network further on GPUs: see its README.md',
   'recipe.json': 'the recipe that made this bundle: `npm run bonsai -- run recipe.json` repeats it',
 };
 

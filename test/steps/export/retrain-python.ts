@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRandom } from '../../../src/numerics';
-import { type Model, serializeModel, tensor, withGraph } from '../../../src/onnx';
+import { type Model, tensor, withGraph } from '../../../src/onnx';
 import { retrainFiles } from '../../../src/steps/export/retrain';
 import type { ModelArtifact } from '../../../src/steps/types';
 import { type TinyYoloxOptions, tinyYolox } from '../../fixtures/tiny-yolox';
@@ -49,8 +49,11 @@ export function tinyFolder(noise = 0.1): string {
   return retrainFolder(artifact(calmYolox({}, noise)), artifact(calmYolox()));
 }
 
+/** torch 1.13 on Python 3.11 loses the default of these two options and fails. */
+const STREAMS = ['--redirects', '1', '--tee', '1'];
+
 const command = (folder: string, processes: number, args: readonly string[]): readonly string[] => [
-  ...(processes > 1 ? ['-m', 'torch.distributed.run', '--standalone', `--nproc_per_node=${processes}`] : []),
+  ...(processes > 1 ? ['-m', 'torch.distributed.run', '--standalone', `--nproc_per_node=${processes}`, ...STREAMS] : []),
   join(folder, 'retrain.py'),
   ...args,
 ];
@@ -73,8 +76,9 @@ export function logOf(out: string): readonly LogLine[] {
 }
 
 /** Runs retrain.py to its end. */
-export function retrain(folder: string, processes: number, args: readonly string[]) {
-  const { status, stderr, stdout } = spawnSync(TORCH_PYTHON!, command(folder, processes, args), { encoding: 'utf8', env: ENV });
+export function retrain(folder: string, processes: number, args: readonly string[], more: Readonly<Record<string, string>> = {}) {
+  const env = { ...ENV, ...more };
+  const { status, stderr, stdout } = spawnSync(TORCH_PYTHON!, command(folder, processes, args), { encoding: 'utf8', env });
   return { code: status, err: stderr, out: stdout };
 }
 
@@ -113,13 +117,22 @@ export async function interrupted(
   return ended;
 }
 
-const INTERPRET = `
+const IMPORT = `
 import importlib.util, json, sys
 import numpy as np, onnx, torch
 torch.set_num_threads(1)
 spec = importlib.util.spec_from_file_location("retrain", sys.argv[1])
 retrain = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(retrain)
+`;
+
+/** Runs Python with a folder's retrain.py imported as `retrain`; `args` follow it in sys.argv. */
+export function withScript(folder: string, code: string, args: readonly string[] = []): string {
+  const file = join(unzipped(new Map([['code.py', IMPORT + code]])), 'code.py');
+  return execFileSync(TORCH_PYTHON!, [file, join(folder, 'retrain.py'), ...args], { encoding: 'utf8', env: ENV, stdio: 'pipe' });
+}
+
+const INTERPRET = `
 for job in json.load(open(sys.argv[2])):
     base = job["base"]
     graph = retrain.Graph(onnx.load(base + ".onnx"), job["name"]).eval()
@@ -142,8 +155,7 @@ export interface Interpreted {
 
 /** Every network on its one input, computed by the interpreter of retrain.py, all in one process. */
 export function interpret(jobs: readonly { readonly name: string; readonly bytes: Uint8Array; readonly feeds: Feeds }[]): Interpreted[] {
-  const folder = unzipped(new Map([['interpret.py', INTERPRET]]));
-  const script = join(tinyFolder(), 'retrain.py');
+  const folder = unzipped(new Map());
   const list = jobs.map(({ name, bytes, feeds }, i) => {
     const base = join(folder, `job${i}`);
     const [input] = Object.values(feeds);
@@ -152,7 +164,7 @@ export function interpret(jobs: readonly { readonly name: string; readonly bytes
     return { name, base, dims: input!.dims };
   });
   writeFileSync(join(folder, 'jobs.json'), JSON.stringify(list));
-  execFileSync(TORCH_PYTHON!, [join(folder, 'interpret.py'), script, join(folder, 'jobs.json')], { env: ENV, stdio: 'pipe' });
+  withScript(tinyFolder(), INTERPRET, [join(folder, 'jobs.json')]);
   return list.map(({ base }) => {
     const said = JSON.parse(readFileSync(`${base}.json`, 'utf8')) as Omit<Interpreted, 'outputs'> & { outputs: [string, number[]][] };
     const outputs = said.outputs.map(([name, dims], i): [string, Value] => {
@@ -191,5 +203,3 @@ export function outputFolder(): string {
   mkdirSync(join(folder, 'out'), { recursive: true });
   return join(folder, 'out');
 }
-
-export const bytesOf = (model: Model): Uint8Array => serializeModel(model);

@@ -15,34 +15,35 @@ def fingerprint(run):
 
 
 def save_checkpoint(run, path):
-    state = {
-        "fingerprint": fingerprint(run),
-        "step": run.step,
-        "vectors": {key: getattr(run, key).cpu() for key in ("flat", "average", "first", "second", "unit")},
-        "variance": {name: v.cpu() for name, v in run.losses.variance.items()},
-        "scale": [run.scale, run.scale_steps, run.lost],
-        "best": [run.best[0], None if run.best[1] is None else run.best[1].cpu(), run.best[2]],
-    }
+    # Numbers as JSON: the safe unpickler of torch 1.13 knows tensors, dicts and text only.
+    meta = {"fingerprint": fingerprint(run), "step": run.step, "scale": [run.scale, run.scale_steps, run.lost]}
+    meta["best"] = [run.best[0], run.best[2]]
+    state = {key: getattr(run, key).cpu() for key in ("flat", "average", "first", "second", "unit")}
+    state.update({"variance/" + name: v.cpu() for name, v in run.losses.variance.items()})
+    if run.best[1] is not None:
+        state["best"] = run.best[1].cpu()
+    state["meta"] = json.dumps(meta)
     replace_file(path, lambda f: torch.save(state, f))
 
 
 def load_checkpoint(run, path):
     try:
         state = torch.load(str(path), map_location="cpu", weights_only=True)
+        meta = json.loads(state["meta"])
     except Exception as error:
         fail("%s can't be read (%s); start with another --out." % (path, error))
-    now, then = fingerprint(run), state["fingerprint"]
+    now, then = fingerprint(run), meta["fingerprint"]
     other = [key for key in now if now[key] != then.get(key)]
     if other:
         said = ", ".join("%s was %s and is %s" % (key, then.get(key), now[key]) for key in other)
         fail("%s is of another run (%s). Use the same command, another --out, or --resume never." % (path, said))
-    for key, value in state["vectors"].items():
-        getattr(run, key).copy_(value)
-    run.losses.variance = {name: v.to(run.device) for name, v in state["variance"].items()}
-    run.scale, run.scale_steps, run.lost = state["scale"]
-    run.step = state["step"]
-    loss, weights, step = state["best"]
-    run.best = (loss, None if weights is None else weights.to(run.device), step)
+    for key in ("flat", "average", "first", "second", "unit"):
+        getattr(run, key).copy_(state[key])
+    run.losses.variance = {name: state["variance/" + name].to(run.device) for name in run.losses.variance}
+    run.scale, run.scale_steps, run.lost = meta["scale"]
+    run.step = meta["step"]
+    loss, step = meta["best"]
+    run.best = (loss, state["best"].to(run.device) if "best" in state else None, step)
 
 
 def write_result(run, path):

@@ -30,6 +30,7 @@ export function retrainReadme(settings: RetrainSettings): string {
     code('python3 retrain.py --data coco/train2017 --out runs/1'),
     'On all GPUs of one machine (`--batch` counts the images of a step over all of them):',
     code('torchrun --nproc_per_node=gpu retrain.py --data coco/train2017 --out runs/1 --batch 128 --amp auto'),
+    'torch 1.13 on Python 3.11 has a broken torchrun; `--redirects 1 --tee 1` before `retrain.py` mends it.',
     'On several machines: the same command on each, with the same files in the same places; `head` is the name of one of them, and `--out` is on a disk that all of them see.',
     code(
       'torchrun --nnodes=2 --nproc_per_node=gpu --rdzv_id=1 --rdzv_backend=c10d --rdzv_endpoint=head:29400 \\',
