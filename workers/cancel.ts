@@ -1,26 +1,53 @@
+/** The page's hand on a job that runs in a worker: cancel it, pause its training, end its training early. */
 import { cancelled } from '../src/numerics';
-import type { CancelToken } from '../src/steps';
+import type { CancelToken, TrainingControl } from '../src/steps';
 
-/** Raised by the page: shared memory where the page is isolated, so that it is seen in the middle of a loop. */
-export type CancelFlag = Int32Array | null;
+export const SWITCHES = ['cancel', 'pause', 'stop'] as const;
+export type SwitchName = (typeof SWITCHES)[number];
 
-export interface Cancel extends CancelToken {
+/** One entry a switch, 0 = off: shared memory where the page is isolated, so that it is seen in the middle of a loop. */
+export type SwitchFlags = Int32Array | null;
+
+export interface Switches {
+  readonly cancel: CancelToken;
+  readonly control: TrainingControl;
   /** For pages without shared memory: a message, seen when the loop lets the worker breathe. */
-  raise(): void;
+  turn(name: SwitchName, on: boolean): void;
 }
 
-export function cancelToken(flag: CancelFlag): Cancel {
-  let raised = false;
-  const aborted = () => raised || (flag !== null && Atomics.load(flag, 0) !== 0);
-  return {
+/** A paused run looks this often whether it may go on. */
+const GLANCE_MS = 40;
+
+export function openSwitches(flags: SwitchFlags): Switches {
+  const raised = new Set<SwitchName>();
+  const at = (name: SwitchName) => SWITCHES.indexOf(name);
+  const isOn = (name: SwitchName) => raised.has(name) || (flags !== null && Atomics.load(flags, at(name)) !== 0);
+  const turn = (name: SwitchName, on: boolean) => {
+    if (on) raised.add(name);
+    else raised.delete(name);
+  };
+  const cancel: CancelToken = {
     get aborted() {
-      return aborted();
+      return isOn('cancel');
     },
     throwIfAborted() {
-      if (aborted()) throw cancelled();
-    },
-    raise() {
-      raised = true;
+      if (isOn('cancel')) throw cancelled();
     },
   };
+  const control: TrainingControl = {
+    async paused() {
+      while (isOn('pause') && !isOn('stop')) {
+        cancel.throwIfAborted();
+        await new Promise((resolve) => setTimeout(resolve, GLANCE_MS));
+      }
+    },
+    // Said once: it ends the training run that goes on, not those after it.
+    stopped() {
+      if (!isOn('stop')) return false;
+      raised.delete('stop');
+      if (flags) Atomics.store(flags, at('stop'), 0);
+      return true;
+    },
+  };
+  return { cancel, control, turn };
 }

@@ -1,28 +1,47 @@
 /** Worker of the long jobs: a table over the pipeline. */
 import * as Comlink from 'comlink';
 import { analyzeRecipe, type Recipe, type RunEnvironment, type RunInput, runRecipe, tellRecipe } from '../src/pipeline';
+import type { Checkpoints } from '../src/steps';
 import { zipPieces } from '../src/steps/export';
 import { inspect } from '../src/steps/inspect';
 import { openModel } from '../src/steps/open';
-import { cache } from './cache';
-import { type Cancel, type CancelFlag, cancelToken } from './cancel';
+import { cache, checkpoints } from './cache';
+import { openSwitches, type Switches, type SwitchFlags, type SwitchName } from './cancel';
 import { checkOnDevice, cutModel, deviceProfiles, type ModelFile } from './device';
 import { admit, enginesFor, reportOf } from './engines';
 import { openImagesAside, prepareAside, probeImage } from './images';
+import { scanNetwork } from './sensitivity';
 import { type EngineChoice, type JobCallbacks, type JobResult, type JobSource, keepErrors } from './wire';
 
 keepErrors();
-let current: Cancel | null = null;
+let current: Switches | null = null;
+
+/** Tells the page where a training run goes on. */
+const telling = (resumed: (step: number) => void): Checkpoints => ({
+  ...checkpoints,
+  async get(key) {
+    const found = (await checkpoints.get(key)) as { readonly state?: { readonly step: number } } | undefined;
+    if (found?.state) resumed(found.state.step);
+    return found;
+  },
+});
+
 /** Images opened, engines admitted and reported, for one call. */
-async function job(source: JobSource, choice: EngineChoice, flag: CancelFlag, on: Comlink.Remote<JobCallbacks>) {
-  const cancel = (current = cancelToken(flag));
-  const { name, model, external } = source;
+async function job(source: JobSource, choice: EngineChoice, flags: SwitchFlags, on: Comlink.Remote<JobCallbacks>) {
+  const { cancel, control } = (current = openSwitches(flags));
+  const { name, model, external, teacher } = source;
   const calibration = await openImagesAside(source.calibration);
   const evaluation = source.evaluation && (await openImagesAside(source.evaluation));
+  const training = source.training && (await openImagesAside(source.training));
   const admitted = await admit(await enginesFor(choice), await openModel(name, model, external), await probeImage(calibration));
   void on.engine(reportOf(admitted));
-  const input: RunInput = { name, model, external, calibration, evaluation };
-  const env: RunEnvironment = { ...admitted, cancel, cache, prepare: prepareAside, progress: (p) => void on.progress(p) };
+  const input: RunInput = { name, model, external, calibration, evaluation, training, teacher };
+  const env: RunEnvironment = {
+    ...admitted,
+    ...{ cancel, control, cache, prepare: prepareAside },
+    checkpoints: telling((step) => void on.resumed(step)),
+    progress: (p) => void on.progress(p),
+  };
   return { input, env };
 }
 
@@ -43,28 +62,41 @@ const table = {
     return cutModel(model, values);
   },
 
-  /** Runs a recipe to the end. Throws StudioError; 'cancelled' after `cancel` or a raised flag. */
-  async compress(recipe: Recipe, source: JobSource, choice: EngineChoice, flag: CancelFlag, on: Comlink.Remote<JobCallbacks>) {
-    const { input, env } = await job(source, choice, flag, on);
+  /** Runs a recipe to the end. Throws StudioError; 'cancelled' after `turn('cancel', true)` or a raised flag. */
+  async compress(recipe: Recipe, source: JobSource, choice: EngineChoice, flags: SwitchFlags, on: Comlink.Remote<JobCallbacks>) {
+    const { input, env } = await job(source, choice, flags, on);
     const { files, ...result } = await runRecipe(recipe, input, { ...env, event: (e) => void on.event(e) });
     const zip = new Blob(zipPieces(files) as BlobPart[], { type: 'application/zip' });
     return { ...result, zip, files: [...files].map(([path, bytes]) => ({ path, bytes: bytes.length })) } satisfies JobResult;
   },
 
   /** Why the network errs as the recipe quantizes it; goes on where an earlier call stopped. Throws as compress does. */
-  async analyze(recipe: Recipe, source: JobSource, choice: EngineChoice, flag: CancelFlag, on: Comlink.Remote<JobCallbacks>) {
-    const { input, env } = await job(source, choice, flag, on);
+  async analyze(recipe: Recipe, source: JobSource, choice: EngineChoice, flags: SwitchFlags, on: Comlink.Remote<JobCallbacks>) {
+    const { input, env } = await job(source, choice, flags, on);
     return analyzeRecipe(recipe, input, env);
   },
 
   /** One image (of the evaluation images, if any), layer by layer from float to quantized. Throws as compress does. */
-  async story(recipe: Recipe, source: JobSource, image: number, choice: EngineChoice, flag: CancelFlag, on: Comlink.Remote<JobCallbacks>) {
-    const { input, env } = await job(source, choice, flag, on);
+  async story(
+    recipe: Recipe,
+    source: JobSource,
+    image: number,
+    choice: EngineChoice,
+    flags: SwitchFlags,
+    on: Comlink.Remote<JobCallbacks>,
+  ) {
+    const { input, env } = await job(source, choice, flags, on);
     return tellRecipe(recipe, input, image, env);
   },
 
-  cancel() {
-    current?.raise();
+  /** What each group of channels is worth, cut alone. Throws as compress does. */
+  async sensitivity(recipe: Recipe, source: JobSource, choice: EngineChoice, flags: SwitchFlags, on: Comlink.Remote<JobCallbacks>) {
+    const { input, env } = await job(source, choice, flags, on);
+    return scanNetwork(recipe, input, env);
+  },
+
+  turn(name: SwitchName, on: boolean) {
+    current?.turn(name, on);
   },
 };
 

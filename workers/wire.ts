@@ -3,10 +3,11 @@ import * as Comlink from 'comlink';
 import type { Detection } from '../src/models';
 import { type ErrorCode, StudioError } from '../src/numerics';
 import type { RunEvent, RunResult } from '../src/pipeline';
-import type { Progress } from '../src/steps';
+import type { Progress, TrainingLook } from '../src/steps';
 
 export type { Progress } from '../src/steps';
 export type { InspectReport, LayerReport } from '../src/steps/inspect';
+export type { SensitivityReport } from '../src/steps/prune';
 
 export interface SourceFile {
   readonly path: string;
@@ -24,6 +25,10 @@ export interface JobSource {
   readonly external?: ReadonlyMap<string, Uint8Array>;
   readonly calibration: ImageSource;
   readonly evaluation: ImageSource | null;
+  /** What recovery and QAT learn from; absent or null = the calibration images. */
+  readonly training?: ImageSource | null;
+  /** Another network that teaches; absent = the original. */
+  readonly teacher?: { readonly name: string; readonly model: Uint8Array; readonly external?: ReadonlyMap<string, Uint8Array> };
 }
 
 export type EngineChoice = 'auto' | 'wasm' | 'webgpu';
@@ -41,6 +46,27 @@ export interface JobCallbacks {
   progress(progress: Progress): void;
   event(event: RunEvent): void;
   engine(report: EngineReport): void;
+  /** The training run that begins goes on from this step of its own. */
+  resumed(step: number): void;
+}
+
+/** A look at training, as the page draws it; `rate` null = not told. */
+export type CurveLook = Omit<TrainingLook, 'rate'> & { readonly rate: number | null };
+
+export interface GrowCallbacks {
+  /** What detections are drawn on; the receiver closes them. */
+  scenes(pictures: readonly ImageBitmap[]): void;
+  /** In image-steps. */
+  progress(progress: Progress): void;
+  /** A look, and what the detector finds in each scene. */
+  look(look: CurveLook, found: readonly (readonly Detection[])[], classNames: readonly string[]): void;
+}
+
+export interface GrownDetector {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** Image-step that was best on unseen scenes. */
+  readonly step: number;
 }
 
 /** A run's result without the bundle's bytes, which stay in a blob. */

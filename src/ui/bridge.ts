@@ -1,12 +1,15 @@
 /** The page's side of the workers: one call at a time, cancel, and a new worker where one died. */
 import * as Comlink from 'comlink';
-import type { CancelFlag } from '../../workers/cancel';
+import { SWITCHES, type SwitchFlags, type SwitchName } from '../../workers/cancel';
 import type { DeviceProfile, LayerState, ModelFile } from '../../workers/device';
+import type { GrowTable } from '../../workers/grow';
 import type { PreviewTable } from '../../workers/preview';
 import type { StepTable } from '../../workers/step';
 import {
   type EngineChoice,
   type FrameRequest,
+  type GrowCallbacks,
+  type GrownDetector,
   type ImageSource,
   type InspectReport,
   type JobCallbacks,
@@ -14,6 +17,7 @@ import {
   type JobSource,
   keepErrors,
   type PreviewModel,
+  type SensitivityReport,
 } from '../../workers/wire';
 import { cancelled, StudioError } from '../numerics';
 import type { AnalysisReport, Recipe, Story } from '../pipeline';
@@ -93,9 +97,41 @@ export class WorkerLine<Table> {
   }
 }
 
+/** The page's hand on one job. */
+export class JobSwitches {
+  readonly flags: SwitchFlags = crossOriginIsolated ? new Int32Array(new SharedArrayBuffer(4 * SWITCHES.length)) : null;
+  /** Sends a switch as a message, where there is no shared memory. */
+  tell: (name: SwitchName, on: boolean) => void = () => {};
+
+  turn(name: SwitchName, on: boolean): void {
+    if (this.flags) Atomics.store(this.flags, SWITCHES.indexOf(name), on ? 1 : 0);
+    else this.tell(name, on);
+  }
+}
+
+interface Switchable {
+  turn(name: SwitchName, on: boolean): void;
+}
+
+function callSwitched<Table extends Switchable, R>(
+  line: WorkerLine<Table>,
+  work: (remote: Comlink.Remote<Table>, flags: SwitchFlags) => Promise<R>,
+  signal: AbortSignal,
+  job = new JobSwitches(),
+): Promise<R> {
+  return line.call(
+    (remote) => {
+      job.tell = (name, on) => void (remote as unknown as Comlink.Remote<Switchable>).turn(name, on);
+      return work(remote, job.flags);
+    },
+    signal,
+    () => job.turn('cancel', true),
+  );
+}
+
 const plainFile = ({ name, bytes, external }: ModelFile): ModelFile => ({ name, bytes, external });
 
-/** Compress, evaluate, inspect, analyse, check for a device. */
+/** Compress, evaluate, inspect, analyse, scan, check for a device. */
 export class StepWorker {
   readonly line = new WorkerLine<StepTable>(
     'compressing',
@@ -118,44 +154,69 @@ export class StepWorker {
     return this.line.call((remote) => remote.cut(plainFile(model), values) as Promise<Uint8Array>);
   }
 
-  /** @throws StudioError, 'cancelled' after `signal` within two seconds at most */
-  compress(recipe: Recipe, source: JobSource, choice: EngineChoice, on: JobCallbacks, signal: AbortSignal): Promise<JobResult> {
-    return this.#cancellable(
-      (remote, flag) => remote.compress(recipe, source, choice, flag, Comlink.proxy(on) as never) as unknown as Promise<JobResult>,
+  /**
+   * @param job pauses its training, or ends it early
+   * @throws StudioError, 'cancelled' after `signal` within two seconds at most
+   */
+  compress(
+    recipe: Recipe,
+    source: JobSource,
+    choice: EngineChoice,
+    on: JobCallbacks,
+    signal: AbortSignal,
+    job = new JobSwitches(),
+  ): Promise<JobResult> {
+    return callSwitched(
+      this.line,
+      (remote, flags) => remote.compress(recipe, source, choice, flags, Comlink.proxy(on) as never) as unknown as Promise<JobResult>,
       signal,
+      job,
     );
   }
 
   /** @throws as {@link compress} does */
   analyze(recipe: Recipe, source: JobSource, choice: EngineChoice, on: JobCallbacks, signal: AbortSignal): Promise<AnalysisReport> {
-    return this.#cancellable(
-      (remote, flag) => remote.analyze(recipe, source, choice, flag, Comlink.proxy(on) as never) as unknown as Promise<AnalysisReport>,
+    return callSwitched(
+      this.line,
+      (remote, flags) => remote.analyze(recipe, source, choice, flags, Comlink.proxy(on) as never) as unknown as Promise<AnalysisReport>,
       signal,
     );
   }
 
   /** @throws as {@link compress} does */
   story(recipe: Recipe, source: JobSource, image: number, choice: EngineChoice, on: JobCallbacks, signal: AbortSignal): Promise<Story> {
-    return this.#cancellable(
-      (remote, flag) => remote.story(recipe, source, image, choice, flag, Comlink.proxy(on) as never) as unknown as Promise<Story>,
+    return callSwitched(
+      this.line,
+      (remote, flags) => remote.story(recipe, source, image, choice, flags, Comlink.proxy(on) as never) as unknown as Promise<Story>,
       signal,
     );
   }
 
-  #cancellable<R>(work: (remote: Comlink.Remote<StepTable>, flag: CancelFlag) => Promise<R>, signal: AbortSignal): Promise<R> {
-    const flag = crossOriginIsolated ? new Int32Array(new SharedArrayBuffer(4)) : null;
-    let current: Comlink.Remote<StepTable> | null = null;
-    const cancel = () => {
-      if (flag) Atomics.store(flag, 0, 1);
-      else void current?.cancel();
-    };
-    return this.line.call(
-      (remote) => {
-        current = remote;
-        return work(remote, flag);
-      },
+  /** @throws as {@link compress} does */
+  sensitivity(recipe: Recipe, source: JobSource, choice: EngineChoice, on: JobCallbacks, signal: AbortSignal): Promise<SensitivityReport> {
+    return callSwitched(
+      this.line,
+      (remote, flags) =>
+        remote.sensitivity(recipe, source, choice, flags, Comlink.proxy(on) as never) as unknown as Promise<SensitivityReport>,
       signal,
-      cancel,
+    );
+  }
+}
+
+/** Grows a detector from random weights. */
+export class GrowWorker {
+  readonly line = new WorkerLine<GrowTable>(
+    'growing',
+    () => new Worker(new URL('../../workers/grow.ts', import.meta.url), { type: 'module', name: 'grow' }),
+  );
+
+  /** @throws as {@link StepWorker.compress} does */
+  grow(on: GrowCallbacks, signal: AbortSignal, job: JobSwitches): Promise<GrownDetector> {
+    return callSwitched(
+      this.line,
+      (remote, flags) => remote.grow(flags, Comlink.proxy(on) as never) as unknown as Promise<GrownDetector>,
+      signal,
+      job,
     );
   }
 }

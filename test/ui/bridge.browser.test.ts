@@ -56,6 +56,7 @@ function listen(onProgress: (p: Progress) => void = () => {}): Heard {
     },
     event: (event) => void events.push(event),
     engine: (report) => void engines.push(report),
+    resumed: () => {},
   };
   return { progress, events, engines, on };
 }

@@ -1,16 +1,29 @@
-import type { EngineChoice, EngineReport, ImageSource, InspectReport, JobResult, JobSource, Progress } from '../../../workers/wire';
-import { StudioError } from '../../numerics';
-import type { AnalysisReport, Recipe, ResultRow, Story } from '../../pipeline';
+import type {
+  EngineChoice,
+  EngineReport,
+  ImageSource,
+  InspectReport,
+  JobResult,
+  JobSource,
+  Progress,
+  SensitivityReport,
+} from '../../../workers/wire';
+import { describeError, StudioError } from '../../numerics';
+import type { AnalysisReport, Recipe, ResultRow, RunEvent, Story } from '../../pipeline';
 import { askToPersist, openStore, type Store } from '../../store';
-import { StepWorker } from '../bridge';
+import { JobSwitches, StepWorker } from '../bridge';
 import { type Intake, sortFiles } from '../intake';
 import { text } from '../text/en';
+import { goBack } from '../training/go-back';
 import { Alerts } from './alerts.svelte';
 import { CausesState } from './causes.svelte';
 import { DevicesState } from './devices.svelte';
+import { GrowState } from './grow.svelte';
 import { History } from './history.svelte';
 import { PreviewState } from './preview.svelte';
 import { RecipeState } from './recipe.svelte';
+import { SensitivityState } from './sensitivity.svelte';
+import { TrainingState } from './training.svelte';
 
 export interface OpenModel {
   readonly name: string;
@@ -26,9 +39,16 @@ export interface Embedded {
   readonly title: string;
 }
 
+export type Tab = 'results' | 'training' | 'causes' | 'layers' | 'device' | 'grow';
+
 /** Scenes that the embedded detectors were trained on serve calibration; held-out ones judge. */
 const CALIBRATION_SCENES: ImageSource = { kind: 'scenes', first: 100_000, count: 32 };
 const EVALUATION_SCENES: ImageSource = { kind: 'scenes', first: 500_000, count: 48 };
+/** More of them to train on, for a press. */
+export const TRAINING_SCENES: ImageSource = { kind: 'scenes', first: 200_000, count: 300 };
+
+const imageCount = (source: ImageSource) =>
+  source.kind === 'scenes' ? source.count : source.files.filter(({ path }) => !/\.json$/i.test(path)).length;
 
 /** The page's state: what is open, the job, its result. */
 export class Studio {
@@ -39,6 +59,9 @@ export class Studio {
   readonly #steps = new StepWorker();
   readonly devices = new DevicesState(this.#steps);
   readonly causes = new CausesState(this);
+  readonly training = new TrainingState();
+  readonly sensitivity = new SensitivityState(this);
+  readonly grow = new GrowState();
   #store: Promise<Store>;
   #abort: AbortController | null = null;
 
@@ -56,18 +79,20 @@ export class Studio {
   /** Name of the layer selected anywhere. */
   layer = $state<string | null>(null);
   doneIn = $state(0);
+  tab = $state<Tab>('results');
+  /** Files are being dragged over the page. */
+  dragging = $state(false);
   /** A long job of any kind is on its way; another one waits for its end. */
-  busy = $derived.by(() => this.running || this.causes.running !== null);
+  busy = $derived.by(() => this.running || this.causes.running !== null || this.sensitivity.running || this.grow.running);
   deviceTitle = $derived.by(() => this.devices.profile(this.recipe.current.device)?.title ?? this.recipe.current.device);
   /** The images that a story can be told of. */
   storyImages = $derived.by(() => {
     const { calibration, evaluation } = this.#images();
     const images = evaluation ?? calibration;
-    return {
-      source: images,
-      count: images.kind === 'scenes' ? images.count : images.files.filter(({ path }) => !/\.json$/i.test(path)).length,
-    };
+    return { source: images, count: imageCount(images) };
   });
+  /** How many images recovery and QAT learn from. */
+  trainingCount = $derived.by(() => imageCount(this.training.images ?? this.#images().calibration));
 
   constructor() {
     this.preview.onLost = () => this.attempt(() => this.#restorePreview());
@@ -124,6 +149,8 @@ export class Studio {
     this.layer = null;
     this.recipe.shown = null;
     this.causes.reset();
+    this.sensitivity.reset();
+    this.training.show();
     await this.preview.open(model, this.engineChoice);
     if (!model.embedded) {
       const store = await this.#store;
@@ -162,6 +189,21 @@ export class Studio {
       await this.open({ ...model, embedded: false });
       this.alerts.info(text.alerts.opened(model.name));
     }
+  }
+
+  /** Images of their own for recovery and QAT. Throws StudioError 'bad-data' where there are none. */
+  async takeTrainingImages(files: Parameters<typeof sortFiles>[0]): Promise<void> {
+    const { images } = await sortFiles(files);
+    if (!images) throw new StudioError('bad-data', text.training.noImages, text.training.noImagesHint);
+    this.training.images = { kind: 'files', ...images };
+  }
+
+  /** Another network that teaches; refused at once where it is none. */
+  async takeTeacher(files: Parameters<typeof sortFiles>[0]): Promise<void> {
+    const { model } = await sortFiles(files);
+    if (!model) throw new StudioError('bad-file', text.training.noTeacher, text.training.noTeacherHint);
+    await this.#steps.inspect(model.name, model.bytes, model.external);
+    this.training.teacher = { name: model.name, model: model.bytes, external: model.external };
   }
 
   /** Keeps the camera's frame as an image of the calibration set. */
@@ -204,22 +246,36 @@ export class Studio {
     this.progress = null;
     this.rows = [];
     this.#abort = new AbortController();
+    const job = new JobSwitches();
+    this.training.begin(job);
     const recipe = this.recipe.current;
     const started = performance.now();
     try {
-      const result = await this.#steps.compress(recipe, this.#source(model), this.engineChoice, this.#callbacks(), this.#abort.signal);
+      // A page that is closed in the middle of training finds the job again, and goes on from the last checkpoint.
+      await this.#remember('recipe', recipe);
+      const result = await this.#steps.compress(recipe, this.#source(model), this.engineChoice, this.#callbacks(), this.#abort.signal, job);
+      this.training.end();
       this.doneIn = (performance.now() - started) / 1000;
       this.recipe.shown = recipe;
       await this.#show(result);
       await this.history.add(model.name, recipe.name, result);
-      await this.#remember('recipe', recipe);
     } catch (error) {
-      if (error instanceof StudioError && error.code === 'cancelled') this.alerts.info(text.job.cancelled);
+      const cancelled = error instanceof StudioError && error.code === 'cancelled';
+      this.training.end(cancelled ? '' : describeError(error));
+      if (cancelled) this.alerts.info(text.job.cancelled);
       else this.alerts.error(error);
     } finally {
       this.running = false;
       this.progress = null;
     }
+  }
+
+  /** Runs the shown result's recipe again, only as far as a point of its pruning curve. */
+  async goBackTo(stage: number): Promise<void> {
+    const recipe = this.recipe.shown && goBack(this.recipe.shown, stage);
+    if (!recipe || this.busy) return;
+    this.recipe.set(recipe);
+    await this.run();
   }
 
   /** What a job works on. */
@@ -229,6 +285,8 @@ export class Studio {
       model: model.bytes,
       external: model.external,
       ...this.#images(),
+      training: this.training.images,
+      ...(this.training.teacher ? { teacher: this.training.teacher } : {}),
     };
   }
 
@@ -246,6 +304,12 @@ export class Studio {
   /** @throws StudioError as the worker does */
   tell(recipe: Recipe, image: number, progress: (p: Progress) => void, signal: AbortSignal): Promise<Story> {
     return this.#steps.story(recipe, this.#source(this.model!), image, this.engineChoice, this.#callbacks(progress), signal);
+  }
+
+  /** @throws StudioError as the worker does */
+  scanSensitivity(progress: (p: Progress) => void, signal: AbortSignal): Promise<SensitivityReport> {
+    const source = this.#source(this.model!);
+    return this.#steps.sensitivity(this.recipe.current, source, this.engineChoice, this.#callbacks(progress), signal);
   }
 
   /** Image `index` of those that stories are told of. */
@@ -268,14 +332,17 @@ export class Studio {
 
   #callbacks(
     progress = (p: Progress) => {
-      this.progress = p;
+      this.progress = this.training.note(p);
     },
   ) {
     return {
       progress,
-      event: (event: { type: string; row?: ResultRow }) => {
-        if (event.type === 'row' && event.row) this.rows = [...this.rows, event.row];
+      event: (event: RunEvent) => {
+        if (event.type === 'row') this.rows = [...this.rows, event.row];
+        else if (event.type === 'look') this.training.look(event.look);
+        else if (event.type === 'stage') this.training.stage(event.stage);
       },
+      resumed: (step: number) => this.training.resumed(step),
       engine: (report: EngineReport) => {
         this.jobEngine = report;
       },
@@ -285,6 +352,7 @@ export class Studio {
   async #show(result: JobResult): Promise<void> {
     this.result = result;
     this.rows = result.rows;
+    this.training.show(result.looks, result.stages);
     const bytes = result.models.quantized ?? result.models.compressed;
     await this.preview.compare({ name: 'compressed', bytes }, this.engineChoice);
   }

@@ -1,3 +1,5 @@
+import { enTraining } from './en-training';
+
 /** Every text of the page, in English. Japanese follows with the same keys. */
 export const en = {
   title: 'Bonsai Studio',
@@ -88,6 +90,15 @@ export const en = {
       evaluate: 'COCO mAP before and after',
       export: 'Bundle for the device’s toolchain',
     } as Record<string, string>,
+    weightsTitle: 'What counts in the loss',
+    weights: {
+      classificationWeight: 'Classification',
+      klWeight: 'KL',
+      featureWeight: 'Features',
+      localizationWeight: 'Localization',
+    } as Record<string, string>,
+    weightsHelp: 'More localization for regression-heavy tasks.',
+    recoverSteps: (between: number) => `After each pruning step but the last: ${between.toLocaleString()} image-steps.`,
     options: {
       method: 'Method',
       macsReduction: 'Remove MACs',
@@ -390,6 +401,7 @@ export const en = {
     pick: 'Choose a box to see the layers that moved its score.',
     moved: 'Layers that moved its logit most:',
   },
+  ...enTraining,
   device: {
     tab: 'Device check',
     label: 'Device',
