@@ -3,7 +3,16 @@
  * network normalises by its batch while it learns; statistics are measured anew for each look, and folded.
  */
 import { drawScene, type GroundTruth, SCENE_CATEGORIES, SCENE_CLASSES, type Scene } from '../data';
-import { buildDetector, type DetectorKind, type DetectorSize, letterbox, matchFamily, type Preprocess, SCENE_DETECTORS } from '../models';
+import {
+  buildDetector,
+  type DetectorKind,
+  type DetectorSize,
+  type DetectorSpec,
+  letterbox,
+  matchFamily,
+  type Preprocess,
+  SCENE_DETECTORS,
+} from '../models';
 import { createRandom, StudioError } from '../numerics';
 import { foldBatchNorm, type Model, serializeModel, valueInfo, withGraph } from '../onnx';
 import type { Engine } from '../runtime';
@@ -27,7 +36,8 @@ export interface GrowOptions extends DetectorSize {
   /** Size of the network that comes out, pixels, multiples of 32. */
   readonly width: number;
   readonly height: number;
-  /** Height while training, where the lower rows of the input are only border. */
+  /** Size while training: parts of scenes cost less than whole ones, and a step learns nearly as much from them. */
+  readonly trainWidth: number;
   readonly trainHeight: number;
   /** Pixels of a scene as it is drawn; it is scaled to the network's width. */
   readonly sceneWidth: number;
@@ -52,9 +62,10 @@ export interface GrowOptions extends DetectorSize {
 }
 
 const SHARED = {
-  trainHeight: 192,
   width: 224,
   height: 224,
+  trainWidth: 160,
+  trainHeight: 128,
   sceneWidth: 320,
   sceneHeight: 240,
   scenes: 4000,
@@ -67,7 +78,8 @@ const SHARED = {
   averageDecay: 0.998,
   lookEvery: 500,
   weights: LABEL_WEIGHTS,
-  augmentation: LABELLED_AUGMENTATION,
+  // A scene that fits the training size is 160 pixels wide: at 1.4 it has the size that the network will see.
+  augmentation: { ...LABELLED_AUGMENTATION, move: 1, scale: [0.98, 1.9], shift: 0.3 } as LabelledAugmentation,
   seed: 1,
 };
 
@@ -83,7 +95,8 @@ export const SCENE_RECIPES = {
 export const LIVE_RECIPE: GrowOptions = {
   ...SHARED,
   ...{ kind: 'dense', channels: [8, 16, 24, 32, 32], head: 16, depth: [1, 1, 1, 1] },
-  ...{ width: 128, height: 96, trainHeight: 96, sceneWidth: 128, sceneHeight: 96, scenes: 1000 },
+  ...{ width: 128, height: 96, trainWidth: 128, trainHeight: 96, sceneWidth: 128, sceneHeight: 96, scenes: 1000 },
+  augmentation: LABELLED_AUGMENTATION,
   ...{ steps: 600, averageDecay: 0.98, lookEvery: 25, weightRate: 0.25, warmup: 0.05 },
 };
 
@@ -155,6 +168,16 @@ function scaled({ image, truths }: Scene, p: Preprocess): LabelledImage {
   return { image: small, truths: boxes };
 }
 
+/** Views as one batch. */
+function joined(views: readonly LabelledView[], { input: name, preprocess: { width, height } }: DetectorSpec): Batch {
+  const dims = [views.length, 3, height, width];
+  const data = new Float32Array(dims.reduce((a, b) => a * b, 1));
+  views.forEach(({ input }, i) => {
+    data.set(input, i * input.length);
+  });
+  return { images: { [name]: { dtype: 'float32', dims, data } }, truths: views.map(({ truths }) => truths) };
+}
+
 /** What is trained: every weight, scale, shift and bias. */
 function variablesOf(model: Model, options: GrowOptions): Variable[] {
   const variables: Variable[] = [];
@@ -185,13 +208,14 @@ function withInputs(model: Model, variables: readonly Variable[]): Model {
  */
 export async function growDetector(options: GrowOptions, ctx: GrowContext, resume?: GrowCheckpoint): Promise<GrowResult> {
   const { engine } = ctx;
-  const { kind, channels, head, depth, width, height, trainHeight, batch, seed } = options;
+  const { kind, channels, head, depth, width, height, trainWidth, trainHeight, batch, seed } = options;
   const shape = { kind, channels, head, depth, classNames: SCENE_CLASSES, seed };
   const plain = buildDetector({ ...shape, width, height });
-  const small = buildDetector({ ...shape, width, height: trainHeight });
-  const network = buildDetector({ ...shape, width, height: trainHeight, batch, normalization: 'batch' });
-  const spec = matchFamily(small);
-  if (!spec) throw new StudioError('bad-option', 'No detector can be built of these sizes.');
+  const small = buildDetector({ ...shape, width: trainWidth, height: trainHeight });
+  const normalizing = (w: number, h: number) => buildDetector({ ...shape, width: w, height: h, batch, normalization: 'batch' });
+  const network = normalizing(trainWidth, trainHeight);
+  const [spec, full] = [matchFamily(small), matchFamily(plain)];
+  if (!spec || !full) throw new StudioError('bad-option', 'No detector can be built of these sizes.');
   const p = spec.preprocess;
   const variables = variablesOf(network, options);
   const open = withInputs(network, variables);
@@ -199,28 +223,20 @@ export async function growDetector(options: GrowOptions, ctx: GrowContext, resum
     Object.fromEntries(variables.map(({ name, dims }) => [name, { dtype: 'float32' as const, dims, data: values[name]! }]));
 
   const labels = planLabels(small, spec, { categoryIds: SCENE_CATEGORIES.map(({ id }) => id), weights: options.weights });
-  const dims = [batch, 3, trainHeight, width];
-  const join = (views: readonly { input: Float32Array | Uint8Array; truths: readonly GroundTruth[] }[]): Batch => {
-    const data = new Float32Array(dims.reduce((a, b) => a * b, 1));
-    views.forEach(({ input }, i) => {
-      data.set(input, i * input.length);
-    });
-    return { images: { [spec.input]: { dtype: 'float32', dims, data } }, truths: views.map(({ truths }) => truths) };
-  };
-  const pool = scenePool(TRAINED, options.scenes, options, p);
+  const pool = scenePool(TRAINED, options.scenes, options, full.preprocess);
   const pick = stepImages(options.scenes, batch, seed);
   const stepBatch = async (step: number): Promise<Batch> => {
     const views = [];
     for (const [i, index] of pick(step).entries())
       views.push(await labelledView(pool, index, p, createRandom(seed + 104729 * (step * batch + i + 1)), options.augmentation));
-    return join(views);
+    return joined(views, spec);
   };
-  const held = scenePool(UNSEEN, UNSEEN_BATCHES * batch, options, p);
-  const unseenAt = async (index: number): Promise<Batch> => {
+  const plainBatch = async (images: LabelledImages, index: number, as: DetectorSpec): Promise<Batch> => {
     const views = [];
-    for (let i = 0; i < batch; i++) views.push(plainView(await held.at(index * batch + i), p));
-    return join(views);
+    for (let i = 0; i < batch; i++) views.push(plainView(await images.at((index * batch + i) % images.count), as.preprocess));
+    return joined(views, as);
   };
+  const held = scenePool(UNSEEN, UNSEEN_BATCHES * batch, options, full.preprocess);
 
   const opened: { release(): Promise<void> }[] = [];
   try {
@@ -232,14 +248,14 @@ export async function growDetector(options: GrowOptions, ctx: GrowContext, resum
       student: labels.student(open),
       variables,
       batches: async (step) => [await stepBatch(step)],
-      unseen: { count: UNSEEN_BATCHES, at: unseenAt },
+      unseen: { count: UNSEEN_BATCHES, at: (index) => plainBatch(held, index, spec) },
     });
     opened.push(objective);
-    const statistics = await openStatistics(engine, open);
+    const statistics = await openStatistics(engine, withInputs(normalizing(width, height), variables));
     opened.push(statistics);
     const finished = async (values: Values): Promise<Model> => {
       const batches = [];
-      for (let i = 0; i < STATISTICS_BATCHES; i++) batches.push(await stepBatch(i));
+      for (let i = 0; i < STATISTICS_BATCHES; i++) batches.push(await plainBatch(pool, i, full));
       return foldBatchNorm(withValues(plain, { ...values, ...(await statistics.measure(feeds(values), batches)) }));
     };
     const looks: Omit<GrowLook, 'model'>[] = [...(resume?.looks ?? [])];

@@ -14,7 +14,7 @@ afterAll(async () => (await shared)?.dispose());
 const TINY: GrowOptions = {
   ...LIVE_RECIPE,
   ...{ channels: [8, 8, 8, 8, 8], head: 8, depth: [1, 1, 1, 1] },
-  ...{ width: 64, height: 64, trainHeight: 64, sceneWidth: 64, sceneHeight: 64, scenes: 24 },
+  ...{ width: 64, height: 64, trainWidth: 64, trainHeight: 64, sceneWidth: 64, sceneHeight: 64, scenes: 24 },
   ...{ steps: 24, batch: 4, lookEvery: 8, averageDecay: 0.8 },
 };
 
