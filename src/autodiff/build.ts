@@ -11,12 +11,14 @@ import {
   opType,
   reads,
   removeDead,
+  removeIdentity,
   toNumbers,
   upgradeOpset,
   type ValueInfo,
   valueInfo,
   withGraph,
 } from '../onnx';
+import { lowerBatchNorms } from './batch-norm';
 import { type Dims, Emitter, product, type Target } from './emitter';
 import { asIdentity, type FakeQuantForm, fakeQuantGradient, isFakeQuant, type LoweredFakeQuant, lowerNode } from './fake-quant';
 import { lowerMaxPools } from './max-pool';
@@ -84,7 +86,8 @@ function prepare(model: Model, { loss, trainable, extraOutputs = [] }: TrainingG
   const read = new Set(cut.graph.nodes.flatMap(reads));
   const unused = trainable.find((name) => !read.has(name));
   if (unused !== undefined) throw bad(`The loss "${loss}" does not depend on "${unused}".`);
-  return foldConstants(withGraph(cut, { inputs: cut.graph.inputs.filter(({ name }) => read.has(name)) }));
+  // Dropout, which does nothing here, runs on the CPU only.
+  return foldConstants(withGraph(removeIdentity(cut), { inputs: cut.graph.inputs.filter(({ name }) => read.has(name)) }));
 }
 
 const UNKNOWN_OPERATOR = 'the studio does not know this operator';
@@ -273,16 +276,17 @@ class Backward {
 export function buildTrainingGraph(model: Model, options: TrainingGraphOptions): TrainingGraph {
   const { loss } = options;
   const trainable = [...new Set(options.trainable)];
-  const prepared = prepare(model, { ...options, trainable });
-  const shapes = inferShapes(asIdentity(prepared));
-  const changing = new Set(trainable);
-  for (const n of prepared.graph.nodes) if (n.inputs.some((x) => changing.has(x))) for (const y of n.outputs) changing.add(y);
-  const known = (value: string): Dims => (shapes.get(value)?.shape ?? []) as Dims;
-  const ready = lowerMaxPools(prepared, known, (n) => changing.has(n.inputs[0]!));
-
   const { target = 'node', fakeQuant = target === 'webgpu' ? 'arithmetic' : 'pairs', recompute = 'none' } = options;
   if (typeof recompute === 'number' && !(Number.isInteger(recompute) && recompute > 0))
     throw bad(`${recompute} is not a number of segments: it must be a whole number from 1.`);
+  const prepared = prepare(model, { ...options, trainable });
+  const shapes = inferShapes(asIdentity(prepared));
+  const known = (value: string): Dims => (shapes.get(value)?.shape ?? []) as Dims;
+  const plain = target === 'webgpu' ? lowerBatchNorms(prepared, known) : prepared;
+  const changing = new Set(trainable);
+  for (const n of plain.graph.nodes) if (n.inputs.some((x) => changing.has(x))) for (const y of n.outputs) changing.add(y);
+  const ready = lowerMaxPools(plain, known, (n) => changing.has(n.inputs[0]!));
+
   const back = new Backward(ready, trainable, fakeQuant, target, recompute);
   const { e } = back;
   const dims = back.dims(loss);

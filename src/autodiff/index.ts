@@ -12,4 +12,5 @@ export {
   fakeQuantNode,
   lowerFakeQuant,
 } from './fake-quant';
+export { type FrozenSplit, splitFrozen } from './frozen';
 export type { Recompute } from './segments';

@@ -1,14 +1,12 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { fakeQuantNode } from '../../src/autodiff';
 import { node, tensor } from '../../src/onnx';
 import { createWasmEngine, createWebGpuEngine } from '../../src/runtime/web';
 import { apart, type Case, checkGradients, gradientsOf, normal } from './differences';
+import { quantized, TABLE } from './table';
 
 const wasm = await createWasmEngine({ threads: 1 });
 const gpu = await createWebGpuEngine();
 afterAll(() => Promise.all([wasm.dispose(), gpu.dispose()]));
-
-const scalar = (value: number) => ({ dims: [], data: Float32Array.of(value) });
 
 /** A piece of every kind that detectors are made of. */
 const CASES: Readonly<Record<string, Case>> = {
@@ -60,14 +58,22 @@ const CASES: Readonly<Record<string, Case>> = {
 
 describe('gradients on WASM', () => {
   it.each(Object.keys(CASES))('%s, against finite differences', async (name) => {
-    const { worst, where } = await checkGradients(wasm, CASES[name]!);
+    const { worst, where } = await checkGradients(wasm, { ...CASES[name]!, target: 'wasm' });
     expect(worst, where).toBeLessThan(3e-4);
+  });
+
+  it.each(Object.entries(TABLE))('%s, against finite differences', async (_, cases) => {
+    for (const c of cases) {
+      const { worst, where } = await checkGradients(wasm, { ...c, target: 'wasm' });
+      expect(worst, where).toBeLessThan(3e-4);
+    }
   });
 });
 
-/** Largest difference of two engines' gradients, relative to the largest gradient. */
-async function disagreement(a: Case, b: Case): Promise<number> {
-  const [first, second] = [(await gradientsOf(wasm, a)).gradients, (await gradientsOf(gpu, b)).gradients];
+/** Largest difference of WebGPU's gradients from those of WASM, relative to the largest gradient (at least 1). */
+async function disagreement(c: Case): Promise<number> {
+  const first = (await gradientsOf(wasm, { ...c, target: 'wasm' })).gradients;
+  const second = (await gradientsOf(gpu, { ...c, target: 'webgpu' })).gradients;
   return Math.max(
     ...Object.entries(first).map(([name, { data }]) => {
       const [x, y] = [data as Float32Array, second[name]!.data as Float32Array];
@@ -77,21 +83,20 @@ async function disagreement(a: Case, b: Case): Promise<number> {
   );
 }
 
-describe('gradients on WebGPU', () => {
-  it.each(Object.keys(CASES))('%s, as WASM has them', async (name) => {
-    expect(await disagreement(CASES[name]!, CASES[name]!)).toBeLessThan(1e-4);
+/** WGSL allows sin and cos an error of 2⁻¹¹. */
+const TRIGONOMETRY = 2 ** -11;
+
+describe('gradients on WebGPU, as WASM has them', () => {
+  it.each(Object.keys(CASES))('%s', async (name) => {
+    expect(await disagreement(CASES[name]!)).toBeLessThan(1e-4);
   });
 
-  it('FakeQuant as arithmetic, as WASM has it in pairs', async () => {
-    const c: Case = {
-      nodes: [
-        node('Sigmoid', ['x'], ['s']),
-        node('Mul', ['x', 's'], ['v']),
-        fakeQuantNode('v', 'log', 'zero', 'q', { qmin: 0, qmax: 255, gradient: 'lsq' }),
-        node('Exp', ['q'], ['y']),
-      ],
-      inputs: { x: normal([200], 1), log: scalar(Math.log(0.01)), zero: scalar(20.3) },
-    };
-    expect(await disagreement({ ...c, fakeQuant: 'pairs' }, { ...c, fakeQuant: 'arithmetic' })).toBeLessThan(1e-4);
+  it.each(Object.entries(TABLE))('%s', async (op, cases) => {
+    for (const c of cases) expect(await disagreement(c)).toBeLessThan(op === 'Sin' || op === 'Cos' ? TRIGONOMETRY : 1e-4);
+  });
+
+  // In pairs there, as arithmetic here.
+  it.each(['lsq', 'pact', 'ste'] as const)('FakeQuant with %s', async (gradient) => {
+    expect(await disagreement(quantized(gradient))).toBeLessThan(1e-4);
   });
 });

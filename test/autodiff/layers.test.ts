@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Node, node, type Tensor, tensor } from '../../src/onnx';
+import { buildTrainingGraph } from '../../src/autodiff';
+import { makeModel, type Node, node, serializeModel, type Tensor, tensor, valueInfo } from '../../src/onnx';
 import { createNodeEngine } from '../../src/runtime/node';
 import { apart, type Case, checkGradients, normal, type Value } from './differences';
 
@@ -149,15 +150,47 @@ describe('gradients of reductions', () => {
       inputs: { x: normal([2, 3, 2, 3], 1), ...channels(3, 2), mean: normal([3], 4), variance },
     }));
 
-  it('BatchNormalization, training', () =>
+  it.each(['node', 'webgpu'] as const)('BatchNormalization, training, as %s has it', (target) =>
     expectGradients({
+      target,
       nodes: [
         node('BatchNormalization', ['x', 'scale', 'shift', 'mean', 'variance'], ['y', 'm', 'v'], { epsilon: 1e-3, training_mode: 1 }),
       ],
       inputs: { x: normal([3, 3, 2, 2], 1), ...channels(3, 2), mean: normal([3], 4), variance },
       trainable: ['x', 'scale', 'shift'],
       opset: 15,
-    }));
+    }),
+  );
+
+  it('BatchNormalization in training gives the same values and running statistics in both forms', async () => {
+    const dims = [3, 3, 2, 2];
+    const model = makeModel({
+      inputs: [valueInfo('x', 'float32', dims), ...['scale', 'shift', 'mean', 'variance'].map((name) => valueInfo(name, 'float32', [3]))],
+      outputs: [valueInfo('loss', 'float32', [])],
+      nodes: [
+        node('BatchNormalization', ['x', 'scale', 'shift', 'mean', 'variance'], ['y', 'm', 'v'], { training_mode: 1, momentum: 0.7 }),
+        node('ReduceSum', ['y'], ['loss'], { keepdims: 0 }),
+      ],
+      opset: 15,
+    });
+    const feed = ({ dims, data }: Value) => ({ dtype: 'float32' as const, dims, data });
+    const feeds = {
+      x: feed(normal(dims, 1)),
+      ...{ scale: feed(normal([3], 2)), shift: feed(normal([3], 3)), mean: feed(normal([3], 4)), variance: feed(variance) },
+    };
+    const run = async (target: 'node' | 'webgpu') => {
+      const built = buildTrainingGraph(model, { loss: 'loss', trainable: ['scale'], extraOutputs: ['y', 'm', 'v'], target });
+      const session = await engine.create(serializeModel(built.model), { optimization: 'disabled' });
+      const answers = await session.run(feeds, ['y', 'm', 'v']);
+      await session.release();
+      return Object.values(answers).flatMap(({ data }) => [...(data as Float32Array)]);
+    };
+    const [own, lowered] = [await run('node'), await run('webgpu')];
+    expect(own).toHaveLength(36 + 6);
+    lowered.forEach((value, i) => {
+      expect(value).toBeCloseTo(own[i]!, 5);
+    });
+  });
 
   it('InstanceNormalization', () =>
     expectGradients({
