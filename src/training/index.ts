@@ -59,6 +59,7 @@ export {
   trainingImages,
   usableImages,
 } from './pool';
+export { openPrefix, type Prefix, type PrefixOptions } from './prefix';
 export { averageDecay, rateFactor, SCHEDULE, type Schedule } from './schedule';
 export { channelSigma } from './sigma';
 export {
