@@ -15,7 +15,7 @@ const TINY: GrowOptions = {
   ...LIVE_RECIPE,
   ...{ channels: [8, 8, 8, 8, 8], head: 8, depth: [1, 1, 1, 1] },
   ...{ width: 64, height: 64, trainWidth: 64, trainHeight: 64, sceneWidth: 64, sceneHeight: 64, scenes: 24 },
-  ...{ steps: 24, batch: 4, lookEvery: 8, averageDecay: 0.8 },
+  ...{ steps: 12, batch: 4, lookEvery: 4, averageDecay: 0.8 },
 };
 
 const never = { throwIfAborted: () => undefined };
@@ -51,26 +51,27 @@ describe('growing a detector', { timeout: 60_000 }, () => {
     const { result, looks } = await grow(TINY, { evaluate });
     expect(looks.map(({ step, mAP }) => [step, mAP])).toEqual([
       [0, 1],
-      [8, 2],
-      [16, 3],
-      [24, 4],
+      [4, 2],
+      [8, 3],
+      [12, 4],
     ]);
     expect(looks[0]!.loss).toBe(null);
     expect(Object.keys(looks[3]!.parts!).sort()).toEqual(['class', 'iou', 'objectness']);
     expect(Object.values(looks[3]!.parts!).reduce((a, b) => a + b)).toBeCloseTo(looks[3]!.loss!, 3);
-    expect(looks[3]!.unseen).toBeLessThan(0.96 * looks[0]!.unseen);
+    expect(looks[3]!.unseen).toBeLessThan(0.98 * looks[0]!.unseen);
     expect(result.looks.map(({ unseen }) => unseen)).toEqual(looks.map(({ unseen }) => unseen));
-    expect(result.best.step).toBe(24);
-    // No normalisation is left, and the last look was the best.
+    // What comes out is the best look, and no normalisation is left in it.
+    const best = looks.reduce((a, b) => (b.unseen < a.unseen ? b : a));
+    expect(result.best).toEqual({ step: best.step, unseen: best.unseen });
+    expect(serializeModel(result.model)).toEqual(best.model);
     expect(result.model.graph.nodes.some(({ op }) => op === 'BatchNormalization')).toBe(false);
-    expect(serializeModel(result.model)).toEqual(looks[3]!.model);
   });
 
   it('goes on from a checkpoint to the same bits', async () => {
     const whole = await grow(TINY);
-    const middle = whole.checkpoints.find(({ train }) => train.state.step === 8)!;
+    const middle = whole.checkpoints.find(({ train }) => train.state.step === 4)!;
     const resumed = await grow(TINY, {}, middle);
-    expect(resumed.looks.map(({ step }) => step)).toEqual([16, 24]);
+    expect(resumed.looks.map(({ step }) => step)).toEqual([8, 12]);
     expect(serializeModel(resumed.result.model)).toEqual(serializeModel(whole.result.model));
     expect(resumed.result.looks).toEqual(whole.result.looks);
   });
