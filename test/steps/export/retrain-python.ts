@@ -98,7 +98,7 @@ function descendants(pid: number): readonly number[] {
   return below(pid);
 }
 
-/** Starts retrain.py and sends it a signal, SIGKILL to every process of it, once its log says `reached`. */
+/** Starts retrain.py and sends a signal to every process of it once its log says `reached`. */
 export async function interrupted(
   folder: string,
   processes: number,
@@ -112,8 +112,7 @@ export async function interrupted(
   const over = ended.then(() => true);
   while (!reached(logOf(out)) && !(await Promise.race([over, new Promise<false>((r) => setTimeout(r, 20, false))])));
   if (child.exitCode !== null) throw new Error(`retrain.py ended before it could be interrupted (${child.exitCode}).`);
-  if (signal === 'SIGKILL') for (const pid of [child.pid!, ...descendants(child.pid!)]) process.kill(pid, signal);
-  else child.kill(signal);
+  for (const pid of [...descendants(child.pid!), child.pid!]) process.kill(pid, signal);
   return ended;
 }
 

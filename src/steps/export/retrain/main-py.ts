@@ -61,16 +61,18 @@ def write_result(run, path):
 
 
 class Stop:
-    """SIGTERM and Ctrl+C end the run after the step; a second one ends it at once."""
+    """SIGTERM and Ctrl+C end the run after the step. Schedulers and torchrun may both send them, so only a later Ctrl+C is impatience."""
 
     def __init__(self):
-        self.asked = False
+        self.asked, self.since = False, 0.0
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.ask)
 
     def ask(self, number, frame):
-        self.asked = True
-        signal.signal(number, signal.SIG_DFL)
+        if not self.asked:
+            self.asked, self.since = True, time.time()
+        elif number == signal.SIGINT and time.time() - self.since > 2:
+            raise KeyboardInterrupt
 
 
 def look(run, out):
@@ -84,8 +86,8 @@ def look(run, out):
     run.log("unseen", step=run.step, loss=loss, images=len(run.unseen), best=better)
 
 
-def train(run, out, stop):
-    args, losses = run.args, run.losses
+def train(run, out):
+    args, losses, stop = run.args, run.losses, Stop()
     checkpoint = out / "checkpoint.pt"
     if run.step == 0:
         look(run, out)
@@ -214,7 +216,6 @@ def main():
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     log = Log(out / "log.jsonl", rank == 0)
-    stop = Stop()
     run = Run(args, device, rank, world, log)
     args.ema = args.ema if args.ema is not None else min(0.9998, max(0.98, 1 - 10 / run.steps))
     args.eval_steps = args.eval_steps or max(1, math.ceil(run.steps / 20))
@@ -237,7 +238,7 @@ def main():
         torch=torch.__version__,
     )
     if not args.dry_run:
-        train(run, out, stop)
+        train(run, out)
     if world > 1:
         dist.barrier()
         dist.destroy_process_group()
