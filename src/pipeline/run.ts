@@ -216,7 +216,7 @@ export async function runRecipe(recipe: Recipe, input: RunInput, env: RunEnviron
     compressed: serialized(exported.model),
     quantized: quant ? serialized(quant.artifact.model) : null,
   };
-  const files = await bundle(run, finished, exported, quant?.artifact ?? null, models);
+  const files = await bundle(run, finished, { original, float: exported, quant: quant?.artifact ?? null }, models);
   run.notes.push(...input.calibration.notes, ...(input.evaluation?.notes ?? []));
   return {
     recipe: finished,
@@ -326,8 +326,7 @@ async function measureLayers(run: Run, float: ModelArtifact, quant: QuantArtifac
 async function bundle(
   run: Run,
   recipe: Recipe,
-  float: ModelArtifact,
-  quant: QuantArtifact | null,
+  networks: { readonly original: ModelArtifact; readonly float: ModelArtifact; readonly quant: QuantArtifact | null },
   models: RunResult['models'],
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   if (!run.enabled('export')) {
@@ -337,8 +336,9 @@ async function bundle(
   }
   return run.step('export', async () => {
     const { exportBundle } = await import('../steps/export');
-    const input = { float, quant, calibration: run.input.calibration, rows: run.rows, recipe, device: recipe.device };
+    const input = { ...networks, calibration: run.input.calibration, rows: run.rows, recipe, device: recipe.device };
     const { files } = await exportBundle(input, run.options('export'), run.ctx);
+    const { quant } = networks;
     const agreed = quant && (await agreement(quant, run.input, run.env, run.ctx));
     if (!agreed) return files;
     run.notes.push(agreed.note);
