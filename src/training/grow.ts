@@ -22,6 +22,7 @@ import {
   type LabelledAugmentation,
   type LabelledImage,
   type LabelledImages,
+  type LabelledView,
   labelledView,
   plainView,
 } from './labelled';
