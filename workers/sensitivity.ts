@@ -1,13 +1,14 @@
 import type { Recipe, RunEnvironment, RunInput } from '../src/pipeline';
 import type { StepContext } from '../src/steps';
 import { choosePreprocess, openModel } from '../src/steps/open';
-import { type SensitivityReport, scanSensitivity, sensitivityHash } from '../src/steps/prune';
+import type { SensitivityReport } from '../src/steps/prune';
 
 /**
  * The network's sensitivity to pruning, on the calibration images; kept, so that it is there at once the next time.
  * @throws StudioError as scanSensitivity does
  */
 export async function scanNetwork(recipe: Recipe, input: RunInput, env: RunEnvironment): Promise<SensitivityReport> {
+  const { scanSensitivity, sensitivityHash } = await import('../src/steps/prune');
   const { cancel, engine, gpu, prepare, cache } = env;
   const ctx: StepContext = { cancel, engine, gpu, prepare, seed: recipe.seed, progress: (p) => env.progress(p) };
   const opened = await openModel(input.name, input.model, input.external);

@@ -90,7 +90,7 @@ export const enTraining = {
     intro:
       'Cuts each group of channels alone by 25, 50 and 75 %, and measures how far the detections move. Minutes; kept for the next time.',
     measured: (groups: number, images: number) => `${groups} groups on ${images} image${images === 1 ? '' : 's'}.`,
-    legend: 'Distillation loss against the uncut network, 0 = answers as before; the darker, the worse.',
+    legend: 'Distillation loss against the uncut network, 0 = answers as before; the bluer, the worse.',
     group: 'Group, by its first layer',
     region: 'Where',
     regions: { backbone: 'backbone', neck: 'neck', head: 'head' } as Record<string, string>,
