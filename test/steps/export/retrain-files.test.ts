@@ -1,7 +1,7 @@
 /** What retrain/ holds, and that retrain.py prepares images as the studio does. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { openImageDir } from '../../../src/data/node';
 import { inputDims, type Preprocess, preprocess } from '../../../src/models';
 import { parseModel, serializeModel, withGraph } from '../../../src/onnx';
@@ -80,6 +80,8 @@ for i in range(len(images)):
     assert (augmented[0][0] == augmented[2][0]).all() and (augmented[0][0] != augmented[1][0]).any()
     print(json.dumps([boxes[:count].tolist(), [a[1][:a[2]].tolist() for a in augmented[:2]]]))
 `;
+
+vi.setConfig({ testTimeout: 300_000 });
 
 describe.runIf(TORCH_PYTHON)(`retrain.py’s images${SKIPPED}`, () => {
   it.each(Object.keys(VARIANTS))('are prepared as the studio prepares them, to the bit: %s', async (variant) => {

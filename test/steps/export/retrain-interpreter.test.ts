@@ -23,6 +23,8 @@ const REAL = [
   'yunet_n_dynamic.onnx',
 ];
 
+const LONG = 300_000;
+
 const random = createRandom(5);
 const floats = (name: string, ...dims: number[]): Tensor =>
   tensor(
@@ -204,28 +206,36 @@ function caseModel({ op, dims = IMAGE, constants = [], attributes = {}, opset = 
 }
 
 describe.runIf(TORCH_PYTHON)(`the interpreter of retrain.py${SKIPPED}`, () => {
-  it('computes each operator as onnxruntime does', async () => {
-    const cases = Object.values(CASES).flat();
-    const jobs = cases.map(caseModel);
-    const found = interpret(jobs);
-    const wrong: string[] = [];
-    for (const [i, job] of jobs.entries()) {
-      const difference = relativeDifference(found[i]!.outputs, await runBytes(job.bytes, job.feeds));
-      if (!(difference < 1e-5)) wrong.push(`${describeCase(cases[i]!)}: ${difference}`);
-    }
-    expect(cases.length).toBeGreaterThan(120);
-    expect(wrong).toEqual([]);
-  });
+  it(
+    'computes each operator as onnxruntime does',
+    async () => {
+      const cases = Object.values(CASES).flat();
+      const jobs = cases.map(caseModel);
+      const found = interpret(jobs);
+      const wrong: string[] = [];
+      for (const [i, job] of jobs.entries()) {
+        const difference = relativeDifference(found[i]!.outputs, await runBytes(job.bytes, job.feeds));
+        if (!(difference < 1e-5)) wrong.push(`${describeCase(cases[i]!)}: ${difference}`);
+      }
+      expect(cases.length).toBeGreaterThan(120);
+      expect(wrong).toEqual([]);
+    },
+    LONG,
+  );
 
-  it('computes the tiny network as onnxruntime does and trains each of its convolutions', async () => {
-    const model = tinyYolox();
-    const feeds = randomFeeds(model);
-    const bytes = serializeModel(model);
-    const [found] = interpret([{ name: 'tiny', bytes, feeds }]);
-    expect(relativeDifference(found!.outputs, await runBytes(bytes, feeds))).toBeLessThan(1e-5);
-    const trained = [...model.graph.initializers.keys()].filter((name) => /\.(weight|bias)$/.test(name));
-    expect(found!.weights).toEqual(trained.sort());
-  });
+  it(
+    'computes the tiny network as onnxruntime does and trains each of its convolutions',
+    async () => {
+      const model = tinyYolox();
+      const feeds = randomFeeds(model);
+      const bytes = serializeModel(model);
+      const [found] = interpret([{ name: 'tiny', bytes, feeds }]);
+      expect(relativeDifference(found!.outputs, await runBytes(bytes, feeds))).toBeLessThan(1e-5);
+      const trained = [...model.graph.initializers.keys()].filter((name) => /\.(weight|bias)$/.test(name));
+      expect(found!.weights).toEqual(trained.sort());
+    },
+    LONG,
+  );
 
   it.runIf(HAS_DATA)(
     'computes every real network as onnxruntime does, as it is and as the studio opens it',

@@ -75,11 +75,11 @@ export function logOf(out: string): readonly LogLine[] {
     .map((line) => JSON.parse(line) as LogLine);
 }
 
-/** Runs retrain.py to its end. */
+/** Runs retrain.py to its end; `err` only where it failed, since torch has warnings of its own. */
 export function retrain(folder: string, processes: number, args: readonly string[], more: Readonly<Record<string, string>> = {}) {
   const env = { ...ENV, ...more };
-  const { status, stderr, stdout } = spawnSync(TORCH_PYTHON!, command(folder, processes, args), { encoding: 'utf8', env });
-  return { code: status, err: stderr, out: stdout };
+  const { status, stderr, stdout } = spawnSync(TORCH_PYTHON!, command(folder, processes, args), { encoding: 'utf8', env, maxBuffer: 1e9 });
+  return { code: status, err: status === 0 ? '' : stderr, out: stdout };
 }
 
 /** Processes below one, as /proc has them. */
@@ -98,7 +98,10 @@ function descendants(pid: number): readonly number[] {
   return below(pid);
 }
 
-/** Starts retrain.py and sends a signal to every process of it once its log says `reached`. */
+/**
+ * Starts retrain.py and kills every process of it once its log says `reached`; with SIGTERM twice, as `timeout` and
+ * schedulers do, and waits for the log to say that it stopped, since torchrun may be gone before its workers.
+ */
 export async function interrupted(
   folder: string,
   processes: number,
@@ -106,14 +109,17 @@ export async function interrupted(
   out: string,
   reached: (log: readonly LogLine[]) => boolean,
   signal: 'SIGKILL' | 'SIGTERM',
-): Promise<number | null> {
+): Promise<void> {
   const child: ChildProcess = spawn(TORCH_PYTHON!, command(folder, processes, args), { env: ENV, stdio: 'ignore' });
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const over = ended.then(() => true);
   while (!reached(logOf(out)) && !(await Promise.race([over, new Promise<false>((r) => setTimeout(r, 20, false))])));
   if (child.exitCode !== null) throw new Error(`retrain.py ended before it could be interrupted (${child.exitCode}).`);
-  for (const pid of [...descendants(child.pid!), child.pid!]) process.kill(pid, signal);
-  return ended;
+  const all = [...descendants(child.pid!), child.pid!];
+  for (const pid of signal === 'SIGTERM' ? [...all, ...all.slice(0, -1)] : all) process.kill(pid, signal);
+  await ended;
+  for (let waited = 0; signal === 'SIGTERM' && waited < 600 && logOf(out).at(-1)?.event !== 'stopped'; waited++)
+    await new Promise((r) => setTimeout(r, 100));
 }
 
 const IMPORT = `
@@ -128,7 +134,12 @@ spec.loader.exec_module(retrain)
 /** Runs Python with a folder's retrain.py imported as `retrain`; `args` follow it in sys.argv. */
 export function withScript(folder: string, code: string, args: readonly string[] = []): string {
   const file = join(unzipped(new Map([['code.py', IMPORT + code]])), 'code.py');
-  return execFileSync(TORCH_PYTHON!, [file, join(folder, 'retrain.py'), ...args], { encoding: 'utf8', env: ENV, stdio: 'pipe' });
+  return execFileSync(TORCH_PYTHON!, [file, join(folder, 'retrain.py'), ...args], {
+    encoding: 'utf8',
+    env: ENV,
+    stdio: 'pipe',
+    maxBuffer: 1e9,
+  });
 }
 
 const INTERPRET = `

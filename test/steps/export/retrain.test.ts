@@ -119,7 +119,7 @@ describe.runIf(TORCH_PYTHON)(`retrain.py${SKIPPED}`, () => {
       const start = parseModel(new Uint8Array(readFileSync(join(tiny, 'student.onnx'))));
       const { moved, apart } = distance(resultOf(one), resultOf(two), start);
       expect(moved).toBeGreaterThan(1e-3);
-      expect(apart).toBeLessThan(0.02 * moved);
+      expect(apart).toBeLessThan(1e-3 * moved);
 
       const reached = (log: ReturnType<typeof logOf>) => log.some(({ event, step }) => event === 'step' && step === 7);
       await interrupted(tiny, 2, [...args, '--out', killed], killed, reached, 'SIGKILL');
@@ -229,10 +229,10 @@ describe.runIf(TORCH_PYTHON)(`retrain.py${SKIPPED}`, () => {
       const out = outputFolder();
       expect(retrain(tiny, 1, [...SHORT(), '--out', out, '--dry-run'])).toMatchObject({ code: 0, err: '' });
       expect(logOf(out).map(({ event }) => event)).toEqual(['start']);
-      expect(retrain(tiny, 1, ['--data', join(scenes, 'nowhere'), '--out', out]).err).toBe(
+      expect(retrain(tiny, 1, ['--data', join(scenes, 'nowhere'), '--out', out]).err).toContain(
         `retrain.py: there is no folder ${join(scenes, 'nowhere')}.\n`,
       );
-      expect(retrain(tiny, 1, [...SHORT(), '--out', out, '--batch', '3'], { WORLD_SIZE: '2' }).err).toBe(
+      expect(retrain(tiny, 1, [...SHORT(), '--out', out, '--batch', '3'], { WORLD_SIZE: '2' }).err).toContain(
         'retrain.py: --batch 3 is not a multiple of the 2 processes.\n',
       );
     },
