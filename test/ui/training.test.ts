@@ -3,7 +3,7 @@ import { PRESETS, parseRecipe, type Recipe, stepOf } from '../../src/pipeline';
 import { priceOf, shade, worstLoss } from '../../src/ui/sensitivity/heat';
 import { bestLook, endOf, imageSteps, lineOf, partNames, secondsLeft, segmentsOf } from '../../src/ui/training/curves';
 import { goBack, stageTargets } from '../../src/ui/training/go-back';
-import { position, scaleOf } from '../../src/ui/training/scale';
+import { percentEnds, position, scaleOf } from '../../src/ui/training/scale';
 import { axisFigure, lossFigure, mapFigure } from '../../src/ui/training/words';
 import type { CurveLook, SensitivityReport } from '../../workers/wire';
 
@@ -74,6 +74,11 @@ describe('axes', () => {
     expect(scaleOf([1, 3], { logAbove: 5 }).log).toBe(false);
     expect(scaleOf([0, 3], { logAbove: 5 }).log).toBe(false);
     expect(scaleOf([1e-6, 1e6], { logAbove: 5 }).ticks.length).toBeLessThanOrEqual(8);
+  });
+
+  it('of percentages do not blow up what is next to nothing', () => {
+    expect(scaleOf([0, 0.0006], percentEnds([0, 0.0006]))).toMatchObject({ from: 0, to: 5 });
+    expect(scaleOf([90, 95], percentEnds([90, 95])).from).toBeGreaterThan(80);
   });
 
   it('survive one value, and none', () => {

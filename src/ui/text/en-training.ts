@@ -74,7 +74,7 @@ export const enTraining = {
   grow: {
     tab: 'Grow a detector',
     intro:
-      'A small detector learns from random weights, here in the page: scenes with exact labels are drawn as it goes. About two minutes until it finds something.',
+      'A small detector learns from random weights, here in the page: scenes with exact labels are drawn as it goes. It takes minutes until it finds something.',
     start: 'Start growing',
     again: 'Grow another',
     starting: 'Building the training graph and drawing scenes…',

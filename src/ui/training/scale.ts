@@ -59,6 +59,11 @@ export function scaleOf(values: readonly number[], { from, to, logAbove, ticks =
   return { log: false, from: start, to: end, ticks: linearTicks(start, end, ticks) };
 }
 
+/** Ends for percentages: tiny ones are not blown up to the height of the chart. */
+export function percentEnds(values: readonly number[]): ScaleOptions {
+  return Math.max(0, ...values) < 5 ? { from: 0, to: 5 } : {};
+}
+
 /** Where a value lies: 0 at the axis's start, 1 at its end. */
 export function position({ log, from, to }: Scale, value: number): number {
   if (log) return Math.log(Math.max(value, from) / from) / Math.log(to / from);
