@@ -12,8 +12,10 @@ import { findBrowser } from '../../src/cli';
 import { openImageDir } from '../../src/data/node';
 import { takeFirst } from '../../src/pipeline';
 import { createNodeEngine } from '../../src/runtime/node';
+import { openModel } from '../../src/steps/open';
 import { writeScenes } from '../cli/coco-dir';
-import { type BenchRow, measure } from './measure';
+import { type BenchRow, measure, toFeeds } from './measure';
+import { slowest } from './nodes';
 import type { PageRequest, PageResult } from './page';
 import { presetTable, QUANTIZING } from './presets';
 
@@ -45,6 +47,7 @@ interface Subject {
   readonly count: number;
   readonly warmUp: number;
   readonly rounds: number;
+  readonly training: boolean;
 }
 
 interface Report {
@@ -65,6 +68,13 @@ async function inNode(subject: Subject, threads: number): Promise<Report> {
   }
 }
 
+/** Where a training step's time goes. */
+async function slowestNodes({ model, folder }: Subject): Promise<string[]> {
+  const images = takeFirst({ ...(await openImageDir(folder)), categories: null }, 1);
+  const artifact = await openModel(basename(model), new Uint8Array(readFileSync(model)));
+  return slowest(artifact, (await toFeeds(artifact, images))[0]!);
+}
+
 async function inPage(browser: Browser, server: ViteDevServer, subject: Subject, backend: 'wasm' | 'webgpu', threads: number) {
   const page = await browser.newPage();
   try {
@@ -74,7 +84,7 @@ async function inPage(browser: Browser, server: ViteDevServer, subject: Subject,
     const home = join(subject.folder, 'images');
     const names = readdirSync(home).sort().slice(0, subject.count);
     const request: PageRequest = {
-      ...{ backend, threads, name: basename(subject.model), warmUp: subject.warmUp, rounds: subject.rounds },
+      ...{ backend, threads, name: basename(subject.model), warmUp: subject.warmUp, rounds: subject.rounds, training: subject.training },
       modelUrl: `/@fs/${subject.model}`,
       images: names.map((name) => ({ name, url: `/@fs/${join(home, name)}` })),
     };
@@ -113,7 +123,7 @@ const browserPath = findBrowser();
 const load = loadavg();
 try {
   await writeScenes(scratch, 0, COUNT, { format: 'jpg', labelled: false });
-  const embedded: Subject = { model: EMBEDDED, folder: scratch, count: COUNT, warmUp: 15, rounds: 3 };
+  const embedded: Subject = { model: EMBEDDED, folder: scratch, count: COUNT, warmUp: 15, rounds: 3, training: true };
   const main: Subject = data
     ? { ...embedded, model: resolve(data, 'models/yolox_nano.onnx'), folder: resolve(data, 'coco-train') }
     : embedded;
@@ -124,7 +134,7 @@ try {
   };
   await add('Node, 1 thread', inNode(main, 1));
   if (CORES > 1) await add(`Node, ${Math.min(4, CORES)} threads`, inNode(main, Math.min(4, CORES)));
-  const notes: string[] = [];
+  const notes: string[] = await slowestNodes(main);
   let browserVersion = 'no browser';
   if (browserPath) {
     const server = await createServer({
@@ -143,7 +153,7 @@ try {
     try {
       await add('Chromium, WASM, 1 thread', inPage(browser, server, main, 'wasm', 1));
       if (CORES > 1) await add('Chromium, WASM, all threads', inPage(browser, server, main, 'wasm', Math.min(4, CORES)));
-      const small = { ...embedded, count: Math.min(COUNT, 4), warmUp: 3, rounds: 1 };
+      const small = { ...embedded, count: Math.min(COUNT, 4), warmUp: 3, rounds: 1, training: Boolean(process.env.BONSAI_GPU) };
       await add('Chromium, WebGPU', inPage(browser, server, small, 'webgpu', 1));
       if (!process.env.BONSAI_GPU)
         notes.push('WebGPU runs on SwiftShader, a software GPU: its times say nothing about a real one. BONSAI_GPU=1 takes the real one.');
@@ -157,6 +167,8 @@ try {
 - ${CORES} cores (${cpus()[0]?.model.trim() ?? 'unknown CPU'}), Node ${process.versions.node}, ${browserVersion}, ${process.platform} ${process.arch}; load ${load[0]!.toFixed(1)} before, ${loadavg()[0]!.toFixed(1)} after.
 - Ratios are within one run: calibration and evaluation ÷ bare inference of the same images at the same optimization level,
   a preview frame ÷ two bare inferences. The best of ${main.rounds} rounds. Set-up is spent once, whatever the number of images.
+- Training: one image a step, weights and biases trained, distillation from the network itself; forward, backward and update ÷ the
+  forward pass of the same image with weights as inputs. Fake-quant: learned scales and zero points on every layer's output.
 - In Chromium another worker decodes and preprocesses the JPEGs; in Node the same process does, between inferences.
 - The preview's frame is decoded before the clock starts; it covers preprocessing once, inference and decoding of detections twice.
 ${notes.map((note) => `- ${note}\n`).join('')}`);

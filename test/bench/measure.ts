@@ -7,12 +7,13 @@ import type { ModelArtifact, Progress, StepContext } from '../../src/steps';
 import { calibrate } from '../../src/steps/calibrate';
 import { evaluate } from '../../src/steps/evaluate';
 import { openModel } from '../../src/steps/open';
+import { trainingRows } from './training';
 
 export interface BenchRow {
   readonly what: string;
   readonly value: number;
-  readonly unit: 'ms/image' | 'MB/s' | 'ms/frame';
-  /** ÷ bare inference of the same images at the same level; null where it isn't a ratio. */
+  readonly unit: 'ms/image' | 'MB/s' | 'ms/frame' | 'GFLOP/s';
+  /** ÷ bare inference of the same images at the same level, of training ÷ its forward pass; null where it isn't a ratio. */
   readonly ratio: number | null;
   /** Milliseconds spent once, whatever the number of images; null where nothing is. */
   readonly setUp: number | null;
@@ -28,6 +29,8 @@ export interface BenchInput {
   readonly warmUp: number;
   /** The best of this many rounds counts; other processes only ever add time. */
   readonly rounds: number;
+  /** Measures training steps too. */
+  readonly training: boolean;
 }
 
 type Level = 'all' | 'disabled';
@@ -44,7 +47,7 @@ async function best(rounds: number, work: () => Promise<number>): Promise<number
   return value;
 }
 
-async function toFeeds(artifact: ModelArtifact, images: ImageSet): Promise<Tensors[]> {
+export async function toFeeds(artifact: ModelArtifact, images: ImageSet): Promise<Tensors[]> {
   const { preprocess: p, input } = artifact.spec!;
   const feeds: Tensors[] = [];
   for (let i = 0; i < images.entries.length; i++)
@@ -136,5 +139,6 @@ export async function measure(engine: Engine, gpu: Engine | null, input: BenchIn
   }
   const frame = await preview(used, artifact, bytes, input);
   rows.push({ what: 'preview frame (÷ two inferences)', value: frame, unit: 'ms/frame', ratio: frame / (2 * base), setUp: null });
+  if (input.training) rows.push(...(await trainingRows(used, artifact, feeds[0]!, input)));
   return gpu ? rows : [...rows, ...(await throughput(bytes))];
 }

@@ -4,7 +4,7 @@ import { createWasmEngine, createWebGpuEngine } from '../../src/runtime/web';
 import { openImagesAside, prepareAside } from '../../workers/images';
 import { type BenchInput, type BenchRow, measure } from './measure';
 
-export interface PageRequest extends Pick<BenchInput, 'name' | 'warmUp' | 'rounds'> {
+export interface PageRequest extends Pick<BenchInput, 'name' | 'warmUp' | 'rounds' | 'training'> {
   readonly backend: 'wasm' | 'webgpu';
   readonly threads: number;
   readonly modelUrl: string;
