@@ -80,18 +80,24 @@ async function recoverOnce(
   const teacher = run.input.teacher ? await run.teacher() : original;
   const inputs = [student.hash, teacher.hash, imagesKey(images), run.env.engine.version, `${run.recipe.seed}:${imageSteps}`];
   const key = await stepHash(STEP_META.recover, inputs, run.options('recover'));
-  return run.step('recover', () =>
-    cached(run.env.cache, key, async () => {
-      const { recover } = await import('../steps/recover');
-      const ownChannels = teacher === original ? kept : null;
-      const { artifact, report } = await recover(
-        { student, teacher, images, kept: ownChannels, label, steps: imageSteps, validate },
-        run.options('recover'),
-        run.ctx,
-      );
-      return { artifact, curve: report.curve, notes: report.notes };
-    }),
-  );
+  return run.step('recover', async () => {
+    const known = (await run.env.cache?.get(key)) as Recovered | undefined;
+    if (known) {
+      for (const look of known.curve) run.ctx.look?.(look);
+      return known;
+    }
+    const { recover } = await import('../steps/recover');
+    const ownChannels = teacher === original ? kept : null;
+    const { artifact, report } = await recover(
+      { student, teacher, images, kept: ownChannels, label, steps: imageSteps, validate },
+      run.options('recover'),
+      run.ctx,
+    );
+    const made: Recovered = { artifact, curve: report.curve, notes: report.notes };
+    // What the user cut short isn't what the options ask for.
+    if (!run.ctx.control?.stopped()) await run.env.cache?.put(key, made);
+    return made;
+  });
 }
 
 /** The last figure of a curve, or of the point that was kept. */
@@ -108,6 +114,7 @@ export async function compress(run: Run, original: ModelArtifact): Promise<{ art
   const pruning = run.enabled('prune');
   const recovering = run.enabled('recover') && run.options('prune').method !== 'unstructured';
   const validate = validator(run, original);
+  if (recovering && run.input.teacher) (await import('../steps/recover')).checkTeacher(original, await run.teacher());
   const stages: PruneStage[] = [];
   let artifact = original;
   let kept: Kept = new Map();

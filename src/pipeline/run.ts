@@ -118,6 +118,8 @@ export class Run {
   quantize(artifact: ModelArtifact, ranges: RangesArtifact, otherReading: boolean): Promise<QuantArtifact> {
     return this.step('quantize', async () => {
       const { quantize } = await import('../steps/quantize');
+      const { validator } = await import('./compress');
+      const judge = validator(this, artifact);
       const quant = await quantize(
         artifact,
         ranges,
@@ -127,6 +129,7 @@ export class Run {
           ...this.ctx,
           images: this.input.calibration,
           training: this.input.training ?? null,
+          validate: (model: Model, images: ImageSet) => judge({ ...artifact, model }, images),
         },
         otherReading,
       );

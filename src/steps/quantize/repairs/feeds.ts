@@ -1,4 +1,4 @@
-import type { ImageSet } from '../../../data';
+import { type ImageSet, subset } from '../../../data';
 import { defaultPreprocess, inputDims } from '../../../models';
 import { StudioError } from '../../../numerics';
 import type { Tensors } from '../../../runtime';
@@ -22,7 +22,7 @@ export async function splitFeeds(
   images: ImageSet,
   limit: number,
   ctx: Pick<StepContext, 'cancel' | 'prepare'>,
-): Promise<{ fit: Feeds; held: Feeds }> {
+): Promise<{ fit: Feeds; held: Feeds; heldImages: ImageSet }> {
   const p = artifact.spec?.preprocess ?? defaultPreprocess(artifact.model);
   const input = artifact.spec?.input ?? artifact.model.graph.inputs[0]?.name;
   if (!p || !input) throw new StudioError('unsupported', `${artifact.name} does not take one image, so repairs can't be fitted on images.`);
@@ -58,5 +58,10 @@ export async function splitFeeds(
   const held = Math.min(Math.max(Math.round(usable.length * HELD.share), HELD.least), HELD.most, Math.floor(usable.length / 2));
   const isHeld = (_: number, i: number): boolean => Math.floor(((i + 1) * held) / usable.length) > Math.floor((i * held) / usable.length);
   const feeds = (indices: readonly number[]): Feeds => ({ count: indices.length, at: (i) => load(indices[i]!) });
-  return { fit: feeds(usable.filter((index, i) => !isHeld(index, i))), held: feeds(usable.filter(isHeld)) };
+  const heldBack = usable.filter(isHeld);
+  return {
+    fit: feeds(usable.filter((index, i) => !isHeld(index, i))),
+    held: feeds(heldBack),
+    heldImages: subset(images, heldBack),
+  };
 }

@@ -1,7 +1,8 @@
 /** From a plan to its repaired state: images split, a judge opened, every wanted repair applied. */
-import type { ImageSet } from '../../../data';
+import { type ImageSet, subset } from '../../../data';
 import { defaultPreprocess } from '../../../models';
 import { StudioError } from '../../../numerics';
+import type { Model } from '../../../onnx';
 import { heldBack, trainingImages, usableImages } from '../../../training';
 import { prepareImage } from '../../common';
 import type { ModelArtifact, RangesArtifact, StepContext } from '../../types';
@@ -19,6 +20,8 @@ export interface RepairSource extends Pick<StepContext, 'engine' | 'gpu' | 'seed
   readonly images: ImageSet;
   /** What training learns from; absent: the calibration images. */
   readonly training?: ImageSet | null;
+  /** mAP in percent of a quantized network's detections on images held back; null where it can't be measured. */
+  validate?(model: Model, images: ImageSet): Promise<number | null>;
 }
 
 /** Whether the options ask for a repair that is fitted on images. */
@@ -31,7 +34,7 @@ async function trainingPool(
   { name, model, spec }: ModelArtifact,
   images: ImageSet,
   ctx: Pick<StepContext, 'cancel' | 'progress' | 'prepare'>,
-): Promise<RepairContext['training']> {
+): Promise<RepairContext['training'] & { readonly heldImages: ImageSet }> {
   const p = spec?.preprocess ?? defaultPreprocess(model);
   if (!p) throw new StudioError('unsupported', `${name} does not take one image, so it can't be trained here.`);
   const all = trainingImages(p, [...images.entries.keys()], (index) => {
@@ -47,7 +50,14 @@ async function trainingPool(
   );
   const part = (indices: readonly number[]) => ({ count: indices.length, at: (i: number) => all.at(usable[indices[i]!]!) });
   const { fit, held } = heldBack(usable.length);
-  return { fit: part(fit), held: part(held) };
+  return {
+    fit: part(fit),
+    held: part(held),
+    heldImages: subset(
+      images,
+      held.map((i) => usable[i]!),
+    ),
+  };
 }
 
 /**
@@ -67,11 +77,16 @@ export async function repaired(
   if (!wantsRepair(options)) return start;
   if (!source)
     throw new StudioError('bad-data', 'The repairs of this recipe need the calibration images.', 'Give images, or switch the repairs off.');
-  const { training: given, ...rest } = source;
+  const { training: given, validate, ...rest } = source;
   const context = { ...rest, cancel: ctx.cancel, progress: ctx.progress };
-  const { fit, held } = await splitFeeds(artifact, source.images, options.repairImages, context);
+  const { fit, held, heldImages } = await splitFeeds(artifact, source.images, options.repairImages, context);
   const judge = await openJudge(start.float, artifact.spec, held, context);
   const training = given && options.qatSteps > 0 ? await trainingPool(artifact, given, context) : undefined;
-  const more = { floatHash: artifact.hash, ...(training ? { training } : {}) };
+  const unseen = training?.heldImages ?? heldImages;
+  const more = {
+    floatHash: artifact.hash,
+    ...(training ? { training } : {}),
+    ...(validate ? { validate: (model: Model) => validate(model, unseen) } : {}),
+  };
   return repair(start, { ...context, ...more, teacher: start.float, spec: artifact.spec, ranges, options, fit, held, judge, note });
 }

@@ -44,6 +44,8 @@ export interface RepairContext
   readonly judge: Judge;
   /** Images that training learns from and is judged on, where more than the calibration images were given. */
   readonly training?: { readonly fit: TrainingImages; readonly held: TrainingImages };
+  /** mAP in percent of a quantized network on images held back, for curves. */
+  validate?(model: Model): Promise<number | null>;
   /** Hash of the float network that came in; part of checkpoints' keys. */
   readonly floatHash: string;
   /** A sentence for the user. */

@@ -25,6 +25,7 @@ import {
 import { stepHash, timer } from '../../../common';
 import type { TrainingLook } from '../../../types';
 import { quantizeMeta } from '../../meta';
+import { buildQdq } from '../../qdq';
 import type { Feeds, QuantState, Repair, RepairContext } from '../types';
 import { gainsOf, layerOfBias, separateAffine } from './affine';
 import { withClipDecay } from './pact';
@@ -170,10 +171,18 @@ export async function openLearning(state: QuantState, ctx: RepairContext, settin
   return { objective, variables, finish, images: fit.count };
 }
 
+/** A run that was cut. */
+interface Saved {
+  readonly training: TrainCheckpoint;
+  readonly looks: readonly TrainingLook[];
+}
+
+const buildQdqOf = ({ float, plan }: QuantState): Model => buildQdq(float, plan);
+
 /** A look at training for the page's curve. */
-function lookOf(point: TrainPoint, { label, imageSteps }: LearnSettings, rate: number): TrainingLook {
+function lookOf(point: TrainPoint, { label, imageSteps }: LearnSettings, rate: number, mAP: number | null): TrainingLook {
   const { step, loss, parts = {}, unseen } = point;
-  return { run: label, step: step * BATCH, total: imageSteps, loss, parts, unseen, rate, mAP: null };
+  return { run: label, step: step * BATCH, total: imageSteps, loss, parts, unseen, rate, mAP };
 }
 
 /** Trains as the settings say. @throws StudioError 'unsupported' where a layer has no gradient */
@@ -188,6 +197,9 @@ export async function learnWith(state: QuantState, ctx: RepairContext, settings:
   const left = timer(steps);
   try {
     const key = `train:${id}:${await stepHash(quantizeMeta, [ctx.floatHash, ctx.engine.version, String(images)], { ...ctx.options, seed: ctx.seed })}`;
+    const saved = (await ctx.checkpoints?.get(key)) as Saved | undefined;
+    const looks = [...(saved?.looks ?? [])];
+    for (const look of looks) ctx.look?.(look);
     const { values, best, curve, rollbacks } = await train(
       objective,
       variables,
@@ -203,10 +215,18 @@ export async function learnWith(state: QuantState, ctx: RepairContext, settings:
         paused: () => ctx.control?.paused() ?? Promise.resolve(),
         stopped: () => ctx.control?.stopped() ?? false,
         onStep: ({ step }) => ctx.progress({ step: 'quantize', label, done: step, total: steps, secondsLeft: left(step) }),
-        onLook: (point) => ctx.look?.(lookOf(point, settings, rateFactor(point.step, steps, TRAIN_SETTINGS.schedule))),
-        ...(ctx.checkpoints ? { onCheckpoint: (c: TrainCheckpoint) => ctx.checkpoints!.put(key, c) } : {}),
+        async onLook(point, average) {
+          if (looks.some(({ step }) => step === point.step * BATCH)) return;
+          const mAP = await ctx.validate?.(buildQdqOf(finish(average)));
+          const look = lookOf(point, settings, rateFactor(point.step, steps, TRAIN_SETTINGS.schedule), mAP ?? null);
+          looks.push(look);
+          ctx.look?.(look);
+        },
+        ...(ctx.checkpoints
+          ? { onCheckpoint: (training: TrainCheckpoint) => ctx.checkpoints!.put(key, { training, looks } satisfies Saved) }
+          : {}),
       },
-      (await ctx.checkpoints?.get(key)) as TrainCheckpoint | undefined,
+      saved?.training,
     );
     await ctx.checkpoints?.remove(key);
     if (rollbacks > 0)
