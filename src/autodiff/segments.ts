@@ -15,7 +15,7 @@ export interface Segments {
   readonly kept: ReadonlySet<string>;
 }
 
-/** A third of the largest count of segments that is tried makes the parts already smaller than what crosses the cuts. */
+/** Segments that are tried at most: with more, what crosses the cuts outweighs what the segments save. */
 const MOST = 32;
 
 interface Live {
