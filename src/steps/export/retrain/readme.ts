@@ -49,7 +49,11 @@ export function retrainReadme(settings: RetrainSettings): string {
           'weights of objectness and classes, classes at `--temperature` 3, features, boxes',
         ],
         ['`--w-labels`', '1', 'factor on what comes from labels'],
-        ['`--lr`', '4e-4', 'step of a weight, relative to its output channel; 1.5e-3 was better after a cut of 25 % of the MACs, 1e-4 in a run of 60 steps'],
+        [
+          '`--lr`',
+          '4e-4',
+          'step of a weight, relative to its output channel; 1.5e-3 was better after a cut of 25 % of the MACs, 1e-4 in a run of 60 steps',
+        ],
         ['`--lr-bias`', '2e-3', 'step of a bias, relative to its channel’s deviation'],
         ['`--epochs` or `--steps`', '30', 'length; the rate rises over the first tenth and falls as a cosine'],
         ['`--holdout`', '0.1', 'share of the images (500 at most) that is not trained on'],
