@@ -3,7 +3,7 @@ import { buildTrainingGraph, lowerFakeQuant } from '../autodiff';
 import type { GroundTruth } from '../data';
 import { StudioError } from '../numerics';
 import { type Model, serializeModel } from '../onnx';
-import type { Engine, RunTensor, Session, Tensors } from '../runtime';
+import type { Engine, RunTensor, Session, SessionOptions, Tensors } from '../runtime';
 import { MASS } from './losses/distill';
 import type { Variable } from './optimizers';
 import type { Objective, Values } from './trainer';
@@ -83,7 +83,12 @@ export async function teacherSource(engine: Engine, model: Model): Promise<Targe
 
 /** Running mean: after each micro-batch `sums` is the gradient of all so far. */
 function addShare(sums: Record<string, Float32Array>, name: string, gradient: Float32Array, share: number): void {
-  const sum = (sums[name] ??= new Float32Array(gradient.length));
+  const sum = sums[name];
+  if (!sum) {
+    // The runtime's own copy.
+    sums[name] = gradient;
+    return;
+  }
   for (let j = 0; j < sum.length; j++) sum[j] = sum[j]! + share * (gradient[j]! - sum[j]!);
 }
 
@@ -95,12 +100,12 @@ export async function openObjective(parts: GraphObjectiveParts): Promise<GraphOb
   const { engine, student, variables, map = identity(variables) } = parts;
   const partNames = Object.entries(student.parts ?? {});
   const extraOutputs = partNames.map(([, value]) => value);
-  const training = buildTrainingGraph(student.model, { loss: student.loss, trainable: map.inputs, extraOutputs });
+  const training = buildTrainingGraph(student.model, { loss: student.loss, trainable: map.inputs, extraOutputs, target: engine.backend });
   const gradientNames = map.inputs.map((name) => training.gradients.get(name)!);
   const wanted = [student.loss, ...extraOutputs, ...gradientNames];
   const opened: { release(): Promise<void> }[] = [];
-  const open = async (model: Model): Promise<Session> => {
-    const session = await engine.create(serializeModel(model));
+  const open = async (model: Model, options: SessionOptions = {}): Promise<Session> => {
+    const session = await engine.create(serializeModel(model), options);
     opened.push(session);
     return session;
   };
@@ -110,7 +115,8 @@ export async function openObjective(parts: GraphObjectiveParts): Promise<GraphOb
   try {
     const source = 'targets' in parts.teacher ? parts.teacher : await teacherSource(engine, parts.teacher);
     opened.push(source);
-    const trainer = await open(training.model);
+    // Optimised, ONNX Runtime would run the nodes in an order that keeps every activation until the end, and no faster.
+    const trainer = await open(training.model, { optimization: 'disabled' });
     const judge = await open(lowerFakeQuant(student.model));
     const withTargets = async (batch: Batch, values: Values) => {
       const { feeds, mass } = await source.targets(batch, values);

@@ -58,7 +58,8 @@ export const OPTIMIZERS = {
     step(direction, slots, data, { unit }, count) {
       adamStep(direction, slots, count);
       const part = direction.length / unit.length;
-      for (let i = 0; i < direction.length; i++) direction[i] = direction[i]! + (WEIGHT_DECAY * data[i]!) / unit[Math.floor(i / part)]!;
+      for (const [channel, size] of unit.entries())
+        for (let i = channel * part; i < (channel + 1) * part; i++) direction[i] = direction[i]! + (WEIGHT_DECAY * data[i]!) / size;
     },
   },
   /** Momentum on gradients scaled to an rms of 1 in each channel (as LARS, You et al. 2017, does for each layer). */
@@ -84,7 +85,13 @@ export function emptySlots(id: OptimizerId, variable: Variable): Float32Array[] 
   return Array.from({ length: OPTIMIZERS[id].slots }, () => new Float32Array(variable.data.length));
 }
 
-/** The gradient in the variable's units. @throws StudioError 'runtime' when it has another size */
+/** A variable's gradient is asked for at every step: memory that is new each time costs as much as the step itself. */
+const directions = new WeakMap<Variable, Float64Array>();
+
+/**
+ * The gradient in the variable's units, in an array that the next call for the same variable overwrites.
+ * @throws StudioError 'runtime' when it has another size
+ */
 export function inUnits(variable: Variable, gradient: ArrayLike<number>): Float64Array {
   const { name, data, unit } = variable;
   if (gradient.length !== data.length || data.length % unit.length !== 0)
@@ -93,7 +100,11 @@ export function inUnits(variable: Variable, gradient: ArrayLike<number>): Float6
       `The gradient of "${name}" has ${gradient.length} values for ${data.length}, with ${unit.length} units.`,
     );
   const part = data.length / unit.length;
-  return Float64Array.from(gradient, (g, i) => g * unit[Math.floor(i / part)]!);
+  const direction = directions.get(variable) ?? new Float64Array(data.length);
+  directions.set(variable, direction);
+  for (const [channel, size] of unit.entries())
+    for (let i = channel * part; i < (channel + 1) * part; i++) direction[i] = gradient[i]! * size;
+  return direction;
 }
 
 /**
@@ -115,6 +126,8 @@ export function applyStep(
   optimizer.step(direction, slots, data, variable, count);
   const { unit, rate, min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = variable;
   const part = data.length / unit.length;
-  for (let i = 0; i < data.length; i++)
-    data[i] = Math.min(max, Math.max(min, data[i]! - rate * factor * unit[Math.floor(i / part)]! * direction[i]!));
+  for (const [channel, size] of unit.entries()) {
+    const step = rate * factor * size;
+    for (let i = channel * part; i < (channel + 1) * part; i++) data[i] = Math.min(max, Math.max(min, data[i]! - step * direction[i]!));
+  }
 }

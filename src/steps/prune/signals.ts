@@ -65,7 +65,7 @@ class GateGradients {
   static async open(trace: Trace, gated: GatedModel, student: Model, loss: string, ctx: StepContext): Promise<GateGradients> {
     const read = new Set(student.graph.nodes.flatMap(({ inputs }) => inputs));
     const trainable = [...gated.gates, ...gated.branches].map(({ input }) => input).filter((name) => read.has(name));
-    const { model, gradients } = buildTrainingGraph(student, { loss, trainable });
+    const { model, gradients } = buildTrainingGraph(student, { loss, trainable, target: ctx.engine.backend });
     return new GateGradients(trace, gated, await ctx.engine.create(serializeModel(model)), gradients);
   }
 

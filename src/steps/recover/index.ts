@@ -77,8 +77,8 @@ export interface RecoverReport {
 
 /** Fewer teach nothing. */
 const LEAST_IMAGES = 8;
-/** Looks at unseen images in a run. */
-const LOOKS = 12;
+/** Looks at unseen images in a run: each costs as much as some ten image-steps. */
+const looksIn = (imageSteps: number): number => Math.min(12, Math.max(4, Math.floor(imageSteps / 50)));
 /** ConvTranspose and friends have their newest form from here on; autodiff wants no older one. */
 const OPSET = 13;
 /** Where only features are compared they count more. */
@@ -257,7 +257,7 @@ export async function recover(
     optimizer: options.optimizer,
     steps,
     averageDecay: AVERAGE_DECAY,
-    judgeEvery: Math.max(1, Math.ceil(steps / LOOKS)),
+    judgeEvery: Math.max(1, Math.ceil(steps / looksIn(imageSteps))),
     patience: options.patience > 0 ? options.patience : Number.POSITIVE_INFINITY,
   };
   const key = `train:${await stepHash(recoverMeta, [input.student.hash, input.teacher.hash, ctx.engine.version, `${input.images.name}:${usable.length}`], { ...options, imageSteps, seed: ctx.seed })}`;
