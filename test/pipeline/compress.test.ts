@@ -100,7 +100,13 @@ describe('prune and recover in steps', () => {
   it('gives the same bits when run again, without training again', async () => {
     const size = kept.size;
     const runs: number[] = [];
-    const counted: Engine = { ...engine, create: async (...given) => (runs.push(1), engine.create(...given)) };
+    const counted: Engine = {
+      ...engine,
+      create: async (...given) => {
+        runs.push(1);
+        return engine.create(...given);
+      },
+    };
     const again = await runRecipe(short(20), INPUT, environment({ cache, engine: counted }));
     expect(Buffer.from(again.models.compressed).equals(Buffer.from(result.models.compressed))).toBe(true);
     // Nothing but the probe of the preprocessing runs a network.
