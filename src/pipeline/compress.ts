@@ -55,8 +55,9 @@ interface Left {
 }
 
 /**
+ * One cut; least squares behind it pull toward the original, not toward the network before the cut (YOLOX-Nano at −10 % with
+ * short recoveries agrees by 78 % with the original then, by 74 % with least squares after the last cut only).
  * @param percent of the given network's objective
- * @param last least squares mend what all cuts did at once: after every cut YOLOX-Nano ends at 11.4 mAP (coco-train, −25 %), once 17.1
  */
 function cutOnce(
   run: Run,
@@ -67,7 +68,7 @@ function cutOnce(
   ranges: RangesArtifact | null,
 ): Promise<Cut> {
   return run.step('prune', async () => {
-    const options = { ...run.options('prune'), ...(last ? {} : { resolve: 'off' }) };
+    const options = run.options('prune');
     const { calibration } = run.input;
     const inputs = [artifact.hash, left.original.hash, ranges?.hash ?? '', imagesKey(calibration), run.env.engine.version];
     const key = await stepHash(STEP_META.prune, inputs, { ...options, macsReduction: percent, seed: run.recipe.seed });
@@ -151,7 +152,7 @@ export async function compress(run: Run, original: ModelArtifact): Promise<{ art
     const percent: number = whole ? 100 * (1 - (whole.objective * (1 - reach / 100)) / now.objective) : reach;
     if (percent >= LEAST_CUT || last) {
       const ranges = importance === 'activation' && structured ? await run.calibrate(artifact) : null;
-      const cut: Cut = await cutOnce(run, artifact, left, Math.max(percent, LEAST_CUT), last, ranges);
+      const cut: Cut = await cutOnce(run, artifact, left, Math.max(percent, LEAST_CUT), ranges);
       whole ??= { macs: cut.macs.before, objective: cut.objective.before };
       now = { macs: cut.macs.after, objective: cut.objective.after };
       left = { original, kept: composeKept(left.kept, cut.kept), replaced: new Map([...left.replaced, ...cut.replaced]) };
