@@ -59,14 +59,7 @@ interface Left {
  * short recoveries agrees by 78 % with the original then, by 74 % with least squares after the last cut only).
  * @param percent of the given network's objective
  */
-function cutOnce(
-  run: Run,
-  artifact: ModelArtifact,
-  left: Left,
-  percent: number,
-  last: boolean,
-  ranges: RangesArtifact | null,
-): Promise<Cut> {
+function cutOnce(run: Run, artifact: ModelArtifact, left: Left, percent: number, ranges: RangesArtifact | null): Promise<Cut> {
   return run.step('prune', async () => {
     const options = run.options('prune');
     const { calibration } = run.input;
