@@ -87,7 +87,7 @@ const HEADLESS_FACTOR = 3;
  * A network near its teacher takes smaller steps: this share of the rates for each unit of loss that it starts with, at most
  * all and at least LEAST_RATE of them. YOLOX-Nano cut by 5 % (loss 0.18) only gets worse in a short run with a fifth of the rates.
  */
-const RATE_PER_LOSS = 0.4;
+const RATE_PER_LOSS = 0.25;
 const LEAST_RATE = 0.05;
 /** Spread of image-steps' averages: the last few hundred count. */
 const AVERAGE_DECAY = 0.995;

@@ -17,7 +17,7 @@ export const recoverMeta: StepMeta = {
     {
       key: 'stepsBetween',
       type: 'number',
-      default: 400,
+      default: 200,
       min: 0,
       max: 20000,
       step: 100,
