@@ -56,9 +56,9 @@ describe.skipIf(!HAS_DATA)('YOLOX-Nano on coco-val', () => {
     const [before, after] = result.rows.map((row) => row.macs);
     expect(after! / before!).toBeLessThanOrEqual(0.905);
     expect(after! / before!).toBeGreaterThan(0.85);
-    expect(mAP(result, 'pruned')).toBeGreaterThan(20);
+    expect(mAP(result, 'pruned')).toBeGreaterThan(25);
     expect((await inspectModel('model.onnx', result.files.get('model.onnx')!)).macs).toBe(after);
-  }, 120_000);
+  }, 400_000);
 });
 
 /** Recipe steps on two images, without judging or the bundle. */
