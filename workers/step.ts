@@ -20,8 +20,8 @@ let current: Switches | null = null;
 const telling = (resumed: (step: number) => void): Checkpoints => ({
   ...checkpoints,
   async get(key) {
-    const found = (await checkpoints.get(key)) as { readonly state?: { readonly step: number } } | undefined;
-    if (found?.state) resumed(found.state.step);
+    const found = (await checkpoints.get(key)) as { readonly training?: { readonly state: { readonly step: number } } } | undefined;
+    if (found?.training) resumed(found.training.state.step);
     return found;
   },
 });
