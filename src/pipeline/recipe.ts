@@ -113,8 +113,9 @@ export const PRESETS: Readonly<Record<string, () => Recipe>> = {
   'prune-10': () => preset('prune-10', { prune: { macsReduction: 10 } }),
   'prune-10-int8': () => preset('prune-10-int8', { prune: { macsReduction: 10 }, quantize: PERCENTILE }),
   'prune-10-recover': () => preset('prune-10-recover', { prune: { macsReduction: 10 }, recover: { steps: 3000 } }),
-  'prune-25-recover': () => preset('prune-25-recover', { prune: { macsReduction: 25 }, recover: { steps: 6000 } }),
-  'prune-25-recover-int8': () => preset('prune-25-recover-int8', { prune: { macsReduction: 25 }, recover: { steps: 6000 }, quantize: QAT }),
+  'prune-25-recover': () => preset('prune-25-recover', { prune: { macsReduction: 25 }, recover: { steps: 3000 } }),
+  'prune-25-recover-int8': () =>
+    preset('prune-25-recover-int8', { prune: { macsReduction: 25 }, recover: { steps: 3000 }, quantize: { ...QAT, qatSteps: 300 } }),
 };
 
 /** The step of a recipe, with its options. */
