@@ -1,8 +1,7 @@
 /** From a network that normalises by its batch to one that normalises by constants. */
-import { type Model, serializeModel, type Tensor, valueInfo, withGraph } from '../onnx';
+import { type Model, serializeModel, valueInfo, withGraph } from '../onnx';
 import type { Engine, Tensors } from '../runtime';
 import type { Batch } from './objective';
-import type { Values } from './trainer';
 
 interface Statistics {
   /** Running mean and variance, by the names that the network's normalisations give them. */
@@ -43,14 +42,4 @@ export async function openStatistics(engine: Engine, model: Model): Promise<Batc
     },
     release: () => session.release(),
   };
-}
-
-/** The same network with other values of some initializers. */
-export function withValues(model: Model, values: Values): Model {
-  const initializers = new Map<string, Tensor>(model.graph.initializers);
-  for (const [name, data] of Object.entries(values)) {
-    const known = initializers.get(name);
-    if (known) initializers.set(name, { ...known, data });
-  }
-  return withGraph(model, { initializers });
 }

@@ -14,9 +14,9 @@ import {
   SCENE_DETECTORS,
 } from '../models';
 import { createRandom, StudioError } from '../numerics';
-import { foldBatchNorm, type Model, serializeModel, valueInfo, withGraph } from '../onnx';
+import { foldBatchNorm, type Model, serializeModel } from '../onnx';
 import type { Engine } from '../runtime';
-import { openStatistics, withValues } from './batch-norm';
+import { openStatistics } from './batch-norm';
 import {
   LABELLED_AUGMENTATION,
   type LabelledAugmentation,
@@ -31,6 +31,7 @@ import { type Batch, openObjective } from './objective';
 import type { OptimizerId, Variable } from './optimizers';
 import { stepImages } from './pool';
 import { type TrainCheckpoint, type TrainContext, type TrainPoint, train, type Values } from './trainer';
+import { asInputs, variableFeeds, withValues } from './weights';
 
 export interface GrowOptions extends DetectorSize {
   readonly kind: DetectorKind;
@@ -193,15 +194,6 @@ function variablesOf(model: Model, options: GrowOptions): Variable[] {
   return variables;
 }
 
-/** Variables become inputs. */
-function withInputs(model: Model, variables: readonly Variable[]): Model {
-  const moved = new Set(variables.map(({ name }) => name));
-  return withGraph(model, {
-    inputs: [...model.graph.inputs, ...variables.map(({ name, dims }) => valueInfo(name, 'float32', dims))],
-    initializers: new Map([...model.graph.initializers].filter(([name]) => !moved.has(name))),
-  });
-}
-
 /**
  * Trains a detector of scenes from random weights.
  * @param resume checkpoint of a run with the same options; the result is the same to the bit as without the cut
@@ -219,9 +211,8 @@ export async function growDetector(options: GrowOptions, ctx: GrowContext, resum
   if (!spec || !full) throw new StudioError('bad-option', 'No detector can be built of these sizes.');
   const p = spec.preprocess;
   const variables = variablesOf(network, options);
-  const open = withInputs(network, variables);
-  const feeds = (values: Values) =>
-    Object.fromEntries(variables.map(({ name, dims }) => [name, { dtype: 'float32' as const, dims, data: values[name]! }]));
+  const open = asInputs(network, variables);
+  const feeds = (values: Values) => variableFeeds(variables, values);
 
   const labels = planLabels(small, spec, { categoryIds: SCENE_CATEGORIES.map(({ id }) => id), weights: options.weights });
   const pool = scenePool(TRAINED, options.scenes, options, full.preprocess);
@@ -252,7 +243,7 @@ export async function growDetector(options: GrowOptions, ctx: GrowContext, resum
       unseen: { count: UNSEEN_BATCHES, at: (index) => plainBatch(held, index, spec) },
     });
     opened.push(objective);
-    const statistics = await openStatistics(engine, withInputs(normalizing(width, height), variables));
+    const statistics = await openStatistics(engine, asInputs(normalizing(width, height), variables));
     opened.push(statistics);
     const finished = async (values: Values): Promise<Model> => {
       const batches = [];

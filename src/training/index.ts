@@ -75,4 +75,4 @@ export {
   train,
   type Values,
 } from './trainer';
-export { asInputs, biasedOutputs, trainableWeights, type WeightRates, weightUnit, withValues } from './weights';
+export { asInputs, biasedOutputs, trainableWeights, variableFeeds, type WeightRates, weightUnit, withValues } from './weights';

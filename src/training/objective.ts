@@ -7,6 +7,7 @@ import type { Engine, RunTensor, Session, SessionOptions, Tensors } from '../run
 import { MASS } from './losses/distill';
 import type { Variable } from './optimizers';
 import type { Objective, Values } from './trainer';
+import { variableFeeds } from './weights';
 
 /** Images that go through the graph at once. */
 export interface Batch {
@@ -59,12 +60,11 @@ function scalarOf(tensor: RunTensor | undefined, name: string): number {
   return value;
 }
 
-/** Every variable an input; the feeds read the very arrays that training changes. */
+/** Every variable an input. */
 function identity(variables: readonly Variable[]): VariableMap {
   return {
     inputs: variables.map(({ name }) => name),
-    feeds: (values) =>
-      Object.fromEntries(variables.map(({ name, dims }) => [name, { dtype: 'float32' as const, dims, data: values[name]! }])),
+    feeds: (values) => variableFeeds(variables, values),
     gradients: (_values, byInput) => byInput,
   };
 }

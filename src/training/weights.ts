@@ -1,6 +1,8 @@
 /** A float network's weights as variables: which are trained, and in which units. */
 import { type Model, type Node, type Tensor, tensor, valueInfo, withGraph } from '../onnx';
+import type { Tensors } from '../runtime';
 import type { Variable } from './optimizers';
+import type { Values } from './trainer';
 
 /** Step sizes in units at the schedule's peak (../shared/lab.md §8). */
 export interface WeightRates {
@@ -72,7 +74,7 @@ export function biasedOutputs(model: Model): readonly string[] {
 }
 
 /** The variables as inputs of the network, in place of constants of the same names. */
-export function asInputs(model: Model, variables: readonly Variable[]): Model {
+export function asInputs(model: Model, variables: readonly Pick<Variable, 'name' | 'dims'>[]): Model {
   const { graph } = model;
   const names = new Set(variables.map(({ name }) => name));
   const own = new Set(graph.inputs.map(({ name }) => name));
@@ -81,8 +83,13 @@ export function asInputs(model: Model, variables: readonly Variable[]): Model {
   return withGraph(model, { inputs: [...graph.inputs, ...inputs], initializers });
 }
 
+/** Variables as feeds of these inputs; they read the very arrays that training changes. */
+export function variableFeeds(variables: readonly Pick<Variable, 'name' | 'dims'>[], values: Values): Tensors {
+  return Object.fromEntries(variables.map(({ name, dims }) => [name, { dtype: 'float32' as const, dims, data: values[name]! }]));
+}
+
 /** The network with other values of some constants. */
-export function withValues(model: Model, values: Readonly<Record<string, Float32Array>>): Model {
+export function withValues(model: Model, values: Values): Model {
   const initializers = new Map(model.graph.initializers);
   for (const [name, data] of Object.entries(values)) {
     const before = initializers.get(name);

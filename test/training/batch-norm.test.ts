@@ -2,7 +2,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { foldBatchNorm, makeModel, node, serializeModel, tensor, valueInfo } from '../../src/onnx';
 import type { Engine } from '../../src/runtime';
 import { createNodeEngine } from '../../src/runtime/node';
-import { openStatistics, withValues } from '../../src/training/batch-norm';
+import { withValues } from '../../src/training';
+import { openStatistics } from '../../src/training/batch-norm';
 
 let shared: Promise<Engine> | null = null;
 const engine = () => (shared ??= createNodeEngine({ threads: 1 }));

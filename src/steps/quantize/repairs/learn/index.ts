@@ -7,6 +7,7 @@ import { defaultPreprocess, inputDims } from '../../../../models';
 import { StudioError } from '../../../../numerics';
 import { fixDimensions, type Model } from '../../../../onnx';
 import {
+  asInputs,
   augmentedBatches,
   channelSigma,
   type GraphObjective,
@@ -31,7 +32,7 @@ import { gainsOf, layerOfBias, separateAffine } from './affine';
 import { withClipDecay } from './pact';
 import { learnedState } from './result';
 import { bakeConstants, insertFakeQuant, type Learnable, type LearnRates, learnables, withVariables } from './student';
-import { type WeightTraining, weightsAsInputs, weightTrainer } from './weights';
+import { type WeightTraining, weightTrainer } from './weights';
 
 /** Images of a training step. */
 const BATCH = 2;
@@ -154,7 +155,7 @@ export async function openLearning(state: QuantState, ctx: RepairContext, settin
   const objective = await openObjective({
     engine,
     teacher: loss.teacher(teacher),
-    student: { model: trainer ? weightsAsInputs(ready, trainer) : ready, loss: name, parts },
+    student: { model: trainer ? asInputs(ready, trainer.weights) : ready, loss: name, parts },
     variables,
     ...(map ? { map } : {}),
     batches: augmentedBatches(fit, input, p, inputDims(p), BATCH, ctx.seed),

@@ -1,19 +1,8 @@
 /** The student: the quantized network as a float graph whose scales, zero points and biases can be trained. */
 import { fakeQuantNode } from '../../../../autodiff';
 import { fakeQuant } from '../../../../numerics';
-import {
-  attrString,
-  type Model,
-  type Node,
-  producers,
-  type Tensor,
-  tensor,
-  toFloat32,
-  type ValueInfo,
-  valueInfo,
-  withGraph,
-} from '../../../../onnx';
-import type { Variable } from '../../../../training';
+import { attrString, type Model, type Node, producers, type Tensor, tensor, toFloat32, withGraph } from '../../../../onnx';
+import { asInputs, type Variable } from '../../../../training';
 import type { ActivationQuant, ConstantQuant, QuantPlan } from '../../plan-types';
 import { biasDims, gainsOf, trainableBiases } from './affine';
 
@@ -173,10 +162,8 @@ export function insertFakeQuant(model: Model, plan: QuantPlan, gradient: 'lsq' |
 
 /** The variables become graph inputs, the fixed parameters constants. */
 export function withVariables(model: Model, { variables, fixed }: Learnable): Model {
-  const { graph } = model;
-  const names = new Set(variables.map(({ name }) => name));
-  const inputs: ValueInfo[] = variables.map(({ name, dims }) => valueInfo(name, 'float32', dims));
-  const initializers = new Map([...graph.initializers].filter(([name]) => !names.has(name)));
+  const open = asInputs(model, variables);
+  const initializers = new Map(open.graph.initializers);
   for (const constant of fixed) initializers.set(constant.name, constant);
-  return withGraph(model, { inputs: [...graph.inputs, ...inputs], initializers });
+  return withGraph(open, { initializers });
 }

@@ -3,9 +3,9 @@
  * weights as inputs, which are made here before each step, so that the graph itself needs no quantizer for them.
  */
 import { fakeQuant } from '../../../../numerics';
-import { type Model, toFloat32, withGraph } from '../../../../onnx';
+import { type Model, toFloat32 } from '../../../../onnx';
 import type { Values, Variable, VariableMap } from '../../../../training';
-import { weightUnit } from '../../../../training';
+import { variableFeeds, weightUnit } from '../../../../training';
 import type { ConstantQuant, QuantPlan } from '../../plan-types';
 import { constantName } from './student';
 
@@ -52,6 +52,8 @@ function scalesNow({ constant, dims, largest }: TrainedWeight, values: Values): 
 }
 
 export interface WeightTrainer {
+  /** Inputs of the student's graph in place of the trained weights. */
+  readonly weights: readonly { readonly name: string; readonly dims: readonly number[] }[];
   readonly variables: readonly Variable[];
   readonly map: VariableMap;
   /** The plan's constants with the scales of trained weights. */
@@ -99,7 +101,7 @@ export function weightTrainer(
   const map: VariableMap = {
     inputs: [...others.map(({ name }) => name), ...weights.map(({ input }) => input)],
     feeds: (values) => ({
-      ...Object.fromEntries(others.map(({ name, dims }) => [name, { dtype: 'float32' as const, dims, data: values[name]! }])),
+      ...variableFeeds(others, values),
       ...Object.fromEntries(
         weights.map((weight) => [weight.input, { dtype: 'float32' as const, dims: weight.dims, data: quantizedNow(weight, values) }]),
       ),
@@ -131,6 +133,7 @@ export function weightTrainer(
     },
   };
   return {
+    weights: weights.map(({ input, dims }) => ({ name: input, dims })),
     variables: [...others, ...trained.values()],
     map,
     constants: (current, values) => {
@@ -141,14 +144,4 @@ export function weightTrainer(
       });
     },
   };
-}
-
-/** The student's graph with an input in place of each trained weight. */
-export function weightsAsInputs(model: Model, { map }: WeightTrainer): Model {
-  const { graph } = model;
-  const wanted = new Set(map.inputs);
-  const moved = [...graph.initializers.values()].filter(({ name }) => wanted.has(name));
-  const inputs = moved.map(({ name, dims }) => ({ name, dtype: 'float32' as const, shape: dims }));
-  const initializers = new Map([...graph.initializers].filter(([name]) => !wanted.has(name)));
-  return withGraph(model, { inputs: [...graph.inputs, ...inputs], initializers });
 }
