@@ -35,10 +35,10 @@ export {
   planDistillation,
 } from './losses/distill';
 export type { FeatureLoss, FeaturePair } from './losses/features';
-export { type Head, type HeadPlan, type Part, planHeads } from './losses/heads';
+export { type Head, type HeadPlan, type Part, plainOutputs, planHeads, readPart } from './losses/heads';
 export { type JoinedLoss, joinLosses, joinSources, type NetworkLoss, type WeightedLoss } from './losses/join';
 export { LABEL_WEIGHTS, type LabelLoss, type LabelOptions, type LabelPart, type LabelWeights, planLabels } from './losses/labels';
-export { GraphWriter } from './losses/writer';
+export { cutTo, GraphWriter } from './losses/writer';
 export {
   type Batch,
   type GraphObjective,

@@ -1,8 +1,8 @@
 /** Where on an image the network sees something, as weights of pixels: errors there move detections, errors on background don't. */
 import type { DetectorSpec } from '../../models';
-import { type Model, removeDead, serializeModel, valueInfo, withGraph } from '../../onnx';
+import { type Model, serializeModel, valueInfo } from '../../onnx';
 import type { Engine, RunTensor } from '../../runtime';
-import { GraphWriter, type Head, planHeads } from '../../training';
+import { cutTo, GraphWriter, type Head, planHeads, readPart } from '../../training';
 
 /** Confidence by cell, on the finest grid of the detector's levels. */
 interface Map2d {
@@ -16,9 +16,8 @@ const FLOOR = 0.01;
 
 function confidence(w: GraphWriter, { gate, classes, present, logits }: Head): string {
   const squash = (value: string) => (logits ? w.add('Sigmoid', [value]) : value);
-  const read = ({ value, axis, from, to }: NonNullable<Head['gate']>) => (to === null ? value : w.slice(value, axis, from, to));
-  const best = w.max(squash(read(present ?? classes)), classes.axis);
-  return gate ? w.add('Mul', [best, squash(read(gate))]) : best;
+  const best = w.max(squash(readPart(w, present ?? classes)), classes.axis);
+  return gate ? w.add('Mul', [best, squash(readPart(w, gate))]) : best;
 }
 
 /** Cells of all levels in a row → the largest confidence over each place of the finest grid. */
@@ -72,8 +71,7 @@ export async function confidenceWeights(
 ): Promise<((image: number, rows: number, columns: number) => Float32Array) | null> {
   const plan = planHeads(spec, model);
   if (!plan || !spec || spec.levels.length === 0) return null;
-  const cut = removeDead(withGraph(model, { outputs: plan.values.map((name) => valueInfo(name, 'float32', null)) }));
-  const w = new GraphWriter(cut, 'confidence');
+  const w = new GraphWriter(cutTo(model, plan.values), 'confidence');
   const outputs = plan.heads(w).map((head, i) => w.as(confidence(w, head), `confidence/${i}`));
   const maps: Map2d[] = [];
   const session = await engine.create(serializeModel(w.done(outputs.map((name) => valueInfo(name, 'float32', null)))));

@@ -5,9 +5,9 @@
  */
 import type { DetectorSpec } from '../../models';
 import type { Random } from '../../numerics';
-import { inferShapes, type Model, removeDead, valueInfo, withGraph } from '../../onnx';
+import { inferShapes, type Model, valueInfo } from '../../onnx';
 import type { RunTensor, Tensors } from '../../runtime';
-import { GraphWriter, type Head, type Part, planHeads } from '../../training';
+import { cutTo, GraphWriter, type Head, type Part, plainOutputs, planHeads, readPart } from '../../training';
 
 export interface Curvature {
   /** Outputs of `scales` and inputs of `projected`. */
@@ -20,14 +20,6 @@ export interface Curvature {
 
 /** Probabilities are kept this far from 0 and 1 where the graph gives them instead of logits. */
 const MARGIN = 1e-4;
-
-function cut(model: Model, values: readonly string[]): Model {
-  return removeDead(withGraph(model, { outputs: values.map((name) => valueInfo(name, 'float32', null)) }));
-}
-
-function read(w: GraphWriter, { value, axis, from, to }: Part): string {
-  return to === null ? value : w.slice(value, axis, from, to);
-}
 
 function ones(w: GraphWriter, value: string): string {
   return w.add('Expand', [w.scalar(1), w.add('Shape', [value])]);
@@ -46,13 +38,13 @@ function bernoulli(w: GraphWriter, p: string, logits: boolean): string {
 }
 
 function probability(w: GraphWriter, part: Part, logits: boolean): string {
-  const value = read(w, part);
+  const value = readPart(w, part);
   return logits ? w.add('Sigmoid', [value]) : w.add('Clip', [value, w.scalar(MARGIN), w.scalar(1 - MARGIN)]);
 }
 
 function boxScale(w: GraphWriter, { boxes, rawBoxes, boxUnit }: Head, confidence: string): string {
   const root = w.add('Sqrt', [confidence]);
-  const values = read(w, boxes);
+  const values = readPart(w, boxes);
   const one = ones(w, values);
   if (rawBoxes) {
     const perSize = w.add('Exp', [w.add('Neg', [w.slice(values, boxes.axis, 2, 4)])]);
@@ -88,11 +80,7 @@ function sensedParts(head: Head): Sensed[] {
 /** @param model opset 13 or later, all sizes fixed */
 export function planCurvature(model: Model, spec: DetectorSpec | null): Curvature {
   const plan = planHeads(spec, model);
-  const made = new Set(model.graph.nodes.flatMap((n) => n.outputs));
-  const shapes = inferShapes(model);
-  const plain = model.graph.outputs.flatMap(({ name, dtype }) =>
-    made.has(name) && (shapes.get(name)?.dtype ?? dtype) === 'float32' ? [name] : [],
-  );
+  const plain = plan ? [] : plainOutputs(model);
   const values = plan?.values ?? plain;
   const sensed = (w: GraphWriter): Sensed[] =>
     plan
@@ -101,7 +89,7 @@ export function planCurvature(model: Model, spec: DetectorSpec | null): Curvatur
           part: { value, axis: 0, from: 0, to: null },
           scale: (writer) => unitScale(writer, value),
         }));
-  const writer = new GraphWriter(cut(model, values), 'curvature');
+  const writer = new GraphWriter(cutTo(model, values), 'curvature');
   const scales = sensed(writer).map(({ scale }, i) => writer.as(scale(writer), `direction/${i}`));
   const scaled = writer.done(scales.map((name) => valueInfo(name, 'float32', null)));
   const known = inferShapes(scaled);
@@ -109,10 +97,10 @@ export function planCurvature(model: Model, spec: DetectorSpec | null): Curvatur
     names: scales,
     scales: scaled,
     projected(source) {
-      const w = new GraphWriter(cut(source, values), 'projection');
+      const w = new GraphWriter(cutTo(source, values), 'projection');
       const sums = sensed(w).map(({ part }, i) => {
         const direction = w.input(scales[i]!, known.get(scales[i]!)!.shape);
-        return w.sum(w.add('Mul', [read(w, part), direction]));
+        return w.sum(w.add('Mul', [readPart(w, part), direction]));
       });
       const loss = w.as(w.total(sums), 'projection');
       return { model: w.done([valueInfo(loss, 'float32', [])]), loss };

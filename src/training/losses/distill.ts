@@ -13,12 +13,12 @@
  */
 import type { DetectorSpec } from '../../models';
 import { StudioError } from '../../numerics';
-import { type Dim, inferShapes, type Model, removeDead, valueInfo, withGraph } from '../../onnx';
+import { type Dim, inferShapes, type Model, valueInfo, withGraph } from '../../onnx';
 import type { Variable } from '../optimizers';
 import { type FeatureLoss, featureTarget, featureTerm, featureValue, projectionOf, projectionTensor } from './features';
-import { type Head, type Part, planHeads } from './heads';
+import { type Head, plainOutputs, planHeads, readPart } from './heads';
 import { crossEntropy, tempered } from './scores';
-import { GraphWriter } from './writer';
+import { cutTo, GraphWriter } from './writer';
 
 export type LossPart = 'classification' | 'kl' | 'features' | 'localization';
 
@@ -63,10 +63,6 @@ export interface Distillation {
 /** Target: how much there is to see on this batch, Σ gate_T or Σ conf, at least 1. What batches are weighted by. */
 export const MASS = 'target/mass';
 
-function read(w: GraphWriter, { value, axis, from, to }: Part): string {
-  return to === null ? value : w.slice(value, axis, from, to);
-}
-
 interface Target {
   readonly name: string;
   readonly value: string;
@@ -78,15 +74,15 @@ const headTarget = (head: number, role: 'gate' | 'classes' | 'tempered' | 'boxes
 
 function headTargets(w: GraphWriter, head: Head, h: number, weights: LossWeights): { targets: Target[]; mass: string } {
   const squash = (value: string) => (head.logits ? w.add('Sigmoid', [value]) : value);
-  const gateScores = head.gate && read(w, head.gate);
-  const classScores = read(w, head.classes);
+  const gateScores = head.gate && readPart(w, head.gate);
+  const classScores = readPart(w, head.classes);
   const gate = gateScores === null ? null : squash(gateScores);
   const classes = squash(classScores);
-  const present = head.present ? squash(read(w, head.present)) : classes;
+  const present = head.present ? squash(readPart(w, head.present)) : classes;
   const best = w.max(present, head.classes.axis);
   const confidence = gate === null ? best : w.add('Mul', [gate, best]);
   const joint = gate === null ? classes : w.add('Mul', [classes, gate]);
-  const boxes = read(w, head.boxes);
+  const boxes = readPart(w, head.boxes);
   const entropy = [crossEntropy(w, classScores, head.logits, joint, gate)];
   if (gate !== null) entropy.push(crossEntropy(w, gateScores!, head.logits, gate, null));
   const targets = [
@@ -136,10 +132,10 @@ function headLoss(w: GraphWriter, head: Head, h: number, weights: LossWeights, c
     terms[part] = [...(terms[part] ?? []), value];
   };
   const gate = head.gate ? headTarget(h, 'gate') : null;
-  const scores = read(w, head.classes);
+  const scores = readPart(w, head.classes);
   if (weights.classification > 0) {
     const entropies = [crossEntropy(w, scores, head.logits, headTarget(h, 'classes'), gate)];
-    if (head.gate) entropies.push(crossEntropy(w, read(w, head.gate), head.logits, headTarget(h, 'gate'), null));
+    if (head.gate) entropies.push(crossEntropy(w, readPart(w, head.gate), head.logits, headTarget(h, 'gate'), null));
     put('classification', w.add('Sub', [w.total(entropies), headTarget(h, 'entropy')]));
   }
   if (weights.kl > 0) {
@@ -149,27 +145,13 @@ function headLoss(w: GraphWriter, head: Head, h: number, weights: LossWeights, c
     put('kl', w.add('Mul', [divergence, w.scalar(temperature ** 2 / classes)]));
   }
   if (weights.localization > 0) {
-    const difference = w.add('Sub', [read(w, head.boxes), headTarget(h, 'boxes')]);
+    const difference = w.add('Sub', [readPart(w, head.boxes), headTarget(h, 'boxes')]);
     const error = head.rawBoxes ? w.add('Abs', [difference]) : w.add('Mul', [difference, difference]);
     put('localization', w.sum(w.add('Mul', [error, headTarget(h, 'boxWeight')])));
   }
 }
 
-/** Float outputs, which a network without known scores is compared by. */
-function plainOutputs(model: Model): readonly string[] {
-  const made = new Set(model.graph.nodes.flatMap((n) => n.outputs));
-  const shapes = inferShapes(model);
-  return model.graph.outputs
-    .filter(({ name, dtype }) => made.has(name) && (shapes.get(name)?.dtype ?? dtype) === 'float32')
-    .map((o) => o.name);
-}
-
 const plainTarget = (i: number, role: 'values' | 'weight'): string => `target/output_${i}/${role}`;
-
-/** Only nodes that `values` need, the rest of the outputs gone. */
-function cut(model: Model, values: readonly string[]): Model {
-  return removeDead(withGraph(model, { outputs: values.map((name) => valueInfo(name, 'float32', null)) }));
-}
 
 const shapesOf = (model: Model): ReadonlyMap<string, readonly Dim[] | null> =>
   new Map([...inferShapes(model)].map(([name, { shape }]) => [name, shape]));
@@ -211,7 +193,7 @@ export function planDistillation(
   const values = [...new Set([...(ownHeads?.values ?? outputs), ...pairs.map(({ value }) => value)])];
 
   const teacher = (source: Model): Model => {
-    const w = new GraphWriter(cut(source, watched), 'target');
+    const w = new GraphWriter(cutTo(source, watched), 'target');
     const targets: Target[] = pairs.map((pair, i) => ({ name: featureTarget(i), value: featureValue(w, pair) }));
     const masses: string[] = [];
     for (const [h, head] of (heads?.heads(w) ?? []).entries()) {
@@ -251,7 +233,7 @@ export function planDistillation(
     }
 
   const student: Distillation['student'] = (source) => {
-    const trimmed = cut(source, values);
+    const trimmed = cutTo(source, values);
     const initializers = new Map(trimmed.graph.initializers);
     for (const projection of projected.values()) initializers.set(projection.name, projectionTensor(projection));
     const w = new GraphWriter(withGraph(trimmed, { initializers }), 'loss');

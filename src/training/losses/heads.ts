@@ -1,6 +1,6 @@
 /** Where a detector's scores and boxes stand, so that a loss can weigh them by the teacher's confidence. */
 import type { DetectorSpec } from '../../models';
-import type { Model, Node } from '../../onnx';
+import { inferShapes, type Model, type Node } from '../../onnx';
 import type { GraphWriter } from './writer';
 
 /** Channels `from`…`to` − 1 along `axis` of a value; all of them where `to` is null. */
@@ -9,6 +9,11 @@ export interface Part {
   readonly axis: number;
   readonly from: number;
   readonly to: number | null;
+}
+
+/** The part as a value of its own. */
+export function readPart(w: GraphWriter, { value, axis, from, to }: Part): string {
+  return to === null ? value : w.slice(value, axis, from, to);
 }
 
 /** One set of cells with scores and boxes. */
@@ -130,4 +135,13 @@ export function planHeads(spec: DetectorSpec | null, model: Model): HeadPlan | n
   if (yolox) return yolox;
   const heads = outputHeads(spec);
   return heads && { values: [...new Set(spec.outputs)], heads: () => heads };
+}
+
+/** Float outputs, which a network without known scores is compared by. */
+export function plainOutputs(model: Model): readonly string[] {
+  const made = new Set(model.graph.nodes.flatMap((n) => n.outputs));
+  const shapes = inferShapes(model);
+  return model.graph.outputs
+    .filter(({ name, dtype }) => made.has(name) && (shapes.get(name)?.dtype ?? dtype) === 'float32')
+    .map((o) => o.name);
 }

@@ -12,14 +12,14 @@
 import type { GroundTruth } from '../../data';
 import type { DetectorSpec, HeadLevel } from '../../models';
 import { StudioError } from '../../numerics';
-import { inferShapes, type Model, removeDead, serializeModel, valueInfo, withGraph } from '../../onnx';
+import { inferShapes, type Model, serializeModel, valueInfo } from '../../onnx';
 import type { Engine, Tensors } from '../../runtime';
 import type { TargetSource } from '../objective';
 import type { Values } from '../trainer';
 import { type Answers, assignCells, LARGEST_LOG, type LabelBox } from './assign';
 import { planHeads } from './heads';
 import { crossEntropy } from './scores';
-import { GraphWriter } from './writer';
+import { cutTo, GraphWriter } from './writer';
 
 export type LabelPart = 'iou' | 'objectness' | 'class' | 'l1';
 
@@ -152,10 +152,6 @@ function makeTargets(
   return { feeds, mass };
 }
 
-function cut(model: Model, values: readonly string[]): Model {
-  return removeDead(withGraph(model, { outputs: values.map((name) => valueInfo(name, 'float32', null)) }));
-}
-
 /**
  * Plans the loss on labels of a YOLOX-like detector.
  * @throws StudioError 'unsupported' for other families, and where the logits of the scores can't be found
@@ -181,7 +177,7 @@ export function planLabels(model: Model, spec: DetectorSpec | null, options: Lab
     return head.classes.value;
   };
   const withAnswers = (source: Model): { answers: Model; shape: Shape } => {
-    const w = new GraphWriter(cut(source, plan.values), 'labels');
+    const w = new GraphWriter(cutTo(source, plan.values), 'labels');
     const answers = w.as(answersOf(w), ANSWERS);
     const made = w.done([valueInfo(answers, 'float32', null)]);
     const shape = shapeOf(made, ANSWERS);

@@ -1,4 +1,20 @@
-import { type AttributeValue, type Model, type Node, node, type Tensor, tensor, type ValueInfo, valueInfo, withGraph } from '../../onnx';
+import {
+  type AttributeValue,
+  type Model,
+  type Node,
+  node,
+  removeDead,
+  type Tensor,
+  tensor,
+  type ValueInfo,
+  valueInfo,
+  withGraph,
+} from '../../onnx';
+
+/** Only nodes that `values` need; they are the outputs in place of the model's own. */
+export function cutTo(model: Model, values: readonly string[]): Model {
+  return removeDead(withGraph(model, { outputs: values.map((name) => valueInfo(name, 'float32', null)) }));
+}
 
 /** Appends nodes to a model; values get names under `prefix` that the model doesn't use. */
 export class GraphWriter {
