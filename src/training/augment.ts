@@ -4,6 +4,7 @@
  */
 import { channelCount, type Preprocess } from '../models';
 import type { Random } from '../numerics';
+import { type Axis, axis, within } from './resample';
 
 export interface Augmentation {
   /** Chance of a mirror image. */
@@ -30,30 +31,6 @@ export const AUGMENTATION: Augmentation = {
   brightness: [0.75, 1.25],
   gain: [0.95, 1.05],
 };
-
-const within = (random: Random, [low, high]: readonly [number, number]): number => low + (high - low) * random.next();
-
-/** One axis of the inverse map: for every target pixel the two source pixels and the weight of the second; −1 = canvas. */
-interface Axis {
-  readonly low: Int32Array;
-  readonly high: Int32Array;
-  readonly weight: Float32Array;
-}
-
-function axis(size: number, scale: number, offset: number, flip: boolean): Axis {
-  const low = new Int32Array(size).fill(-1);
-  const high = new Int32Array(size);
-  const weight = new Float32Array(size);
-  for (let i = 0; i < size; i++) {
-    const at = (i - offset + 0.5) / scale - 0.5;
-    if (at < -0.5 || at > size - 0.5) continue;
-    const position = Math.min(Math.max(flip ? size - 1 - at : at, 0), size - 1);
-    low[i] = Math.floor(position);
-    high[i] = Math.min(low[i]! + 1, size - 1);
-    weight[i] = position - low[i]!;
-  }
-  return { low, high, weight };
-}
 
 /** Rescaled by `x` and `y`, bilinear; what the image doesn't cover is `pad`. */
 function resample(plane: Float32Array, width: number, x: Axis, y: Axis, pad: number): Float32Array {
@@ -143,8 +120,8 @@ export function augment(
   const gains = planes.map(() => brightness * within(random, a.gain));
   if (flip || move) {
     const factor = move ? scale : 1;
-    const x = axis(width, factor, move ? shiftX * width * (1 - factor) : 0, flip);
-    const y = axis(height, factor, move ? shiftY * height * (1 - factor) : 0, false);
+    const x = axis(0, width, width, factor, move ? shiftX * width * (1 - factor) : 0, flip, 1);
+    const y = axis(0, height, height, factor, move ? shiftY * height * (1 - factor) : 0, false, 1);
     planes = planes.map((plane) => resample(plane, width, x, y, p.pad));
   }
   const float = p.dtype === 'float32';

@@ -5,6 +5,7 @@
 import type { GroundTruth } from '../data';
 import { type Preprocess, place } from '../models';
 import { type Random, type RgbImage, StudioError } from '../numerics';
+import { axis, within } from './resample';
 
 export interface LabelledImage {
   readonly image: RgbImage;
@@ -63,8 +64,6 @@ export const LABELLED_AUGMENTATION: LabelledAugmentation = {
   visible: 0.3,
 };
 
-const within = (random: Random, [low, high]: readonly [number, number]): number => low + (high - low) * random.next();
-
 /** Where an image goes: canvas = image · scale + (x, y), mirrored first, seen within [left, right) × [top, bottom). */
 interface Placed {
   readonly source: LabelledImage;
@@ -77,23 +76,6 @@ interface Placed {
   readonly top: number;
   readonly right: number;
   readonly bottom: number;
-}
-
-/** Source pixels of the canvas pixels `from`…`to` − 1 along one axis, as array offsets; −1 = outside of the image. */
-function axis(from: number, to: number, size: number, scale: number, offset: number, flip: boolean, step: number) {
-  const low = new Int32Array(to - from).fill(-1);
-  const high = new Int32Array(to - from);
-  const weight = new Float32Array(to - from);
-  for (let i = 0; i < low.length; i++) {
-    const at = (i + from - offset + 0.5) / scale - 0.5;
-    if (at < -0.5 || at > size - 0.5) continue;
-    const position = Math.min(Math.max(flip ? size - 1 - at : at, 0), size - 1);
-    const base = Math.floor(position);
-    low[i] = base * step;
-    high[i] = Math.min(base + 1, size - 1) * step;
-    weight[i] = position - base;
-  }
-  return { low, high, weight };
 }
 
 /** Draws one image on the canvas of interleaved RGB, bilinear. */
