@@ -7,13 +7,14 @@ import type { ImageSet } from '../../data';
 import type { DetectorSpec } from '../../models';
 import { type Gram, ridge, rowErrors } from '../../numerics';
 import { attrInt, inferShapes, type Model, serializeModel, tensor, toFloat32, withGraph } from '../../onnx';
-import type { RunTensor, Tensors } from '../../runtime';
-import { MASS, planDistillation } from '../../training';
+import type { RunTensor } from '../../runtime';
+import { planDistillation } from '../../training';
 import { fromRows, lockStep, type MatrixLayer, matrixLayer, toRows } from '../lock-step';
+import { sized } from '../sized';
 import type { StepContext } from '../types';
 import { confidenceWeights } from './confidence';
+import { meanLoss, taughtFeeds } from './distance';
 import { loadInputs } from './inputs';
-import { sized } from './sized';
 
 export interface ResolveRequest {
   readonly pruned: Model;
@@ -110,32 +111,13 @@ function solveLayer(layer: MatrixLayer, gram: Gram, lambda: number) {
 
 /** Distillation loss of networks with the teacher's value names on held images. */
 async function openLoss(teacher: Model, spec: DetectorSpec | null, held: readonly RunTensor[], ctx: StepContext) {
-  const input = teacher.graph.inputs[0]!.name;
   const plan = planDistillation(teacher, spec);
-  const session = await ctx.engine.create(serializeModel(plan.teacher(teacher)));
-  const targets: Tensors[] = [];
-  try {
-    for (const image of held) {
-      ctx.cancel.throwIfAborted();
-      targets.push({ [input]: image, ...(await session.run({ [input]: image })) });
-    }
-  } finally {
-    await session.release();
-  }
+  const feeds = await taughtFeeds(plan, teacher, held, ctx);
   return async (network: Model): Promise<number> => {
     const { model, loss } = plan.student(network);
     const judge = await ctx.engine.create(serializeModel(model));
     try {
-      let total = 0;
-      let mass = 0;
-      for (const feeds of targets) {
-        ctx.cancel.throwIfAborted();
-        const weight = Number(feeds[MASS]!.data[0]);
-        total +=
-          weight * Number((await judge.run(Object.fromEntries(judge.inputNames.map((name) => [name, feeds[name]!]))))[loss]!.data[0]);
-        mass += weight;
-      }
-      return total / mass;
+      return await meanLoss(judge, loss, feeds, ctx);
     } finally {
       await judge.release();
     }

@@ -5,19 +5,20 @@
 import type { ImageSet } from '../../data';
 import { StudioError } from '../../numerics';
 import { serializeModel } from '../../onnx';
-import type { Tensors } from '../../runtime';
-import { MASS, planDistillation } from '../../training';
+import { planDistillation } from '../../training';
 import { stepHash, timer } from '../common';
+import { sized } from '../sized';
 import type { ModelArtifact, StepContext } from '../types';
 import { type Branch, residualBranches } from './branches';
 import { judge } from './costs';
+import { meanLoss, taughtFeeds } from './distance';
 import { gatedModel, openGates, shutGates } from './gates';
 import { channelGroups } from './groups';
 import { loadInputs } from './inputs';
 import { pruneMeta } from './meta';
 import type { Cut } from './plan';
 import type { Region } from './regions';
-import { sized } from './sized';
+
 import type { Trace } from './trace';
 
 export interface SensitivityOptions {
@@ -82,28 +83,10 @@ async function openGatedLoss(
   const teacher = sized(artifact.model, dims);
   const plan = planDistillation(teacher, artifact.spec);
   const student = plan.student(sized(gated.model, dims));
-  const source = await ctx.engine.create(serializeModel(plan.teacher(teacher)));
-  const feeds: Tensors[] = [];
-  try {
-    for (const image of inputs) feeds.push({ [input]: image, ...(await source.run({ [input]: image })) });
-  } finally {
-    await source.release();
-  }
+  const feeds = await taughtFeeds(plan, teacher, inputs, ctx);
   const session = await ctx.engine.create(serializeModel(student.model));
   const open = openGates(gated);
-  const wanted = (all: Tensors): Tensors => Object.fromEntries(session.inputNames.map((name) => [name, all[name]!]));
-  const loss = async (cut: Cut): Promise<number> => {
-    const shut = shutGates(gated, trace, cut);
-    let total = 0;
-    let mass = 0;
-    for (const feed of feeds) {
-      ctx.cancel.throwIfAborted();
-      const weight = Number(feed[MASS]!.data[0]);
-      total += weight * Number((await session.run(wanted({ ...open, ...feed, ...shut })))[student.loss]!.data[0]);
-      mass += weight;
-    }
-    return total / mass;
-  };
+  const loss = (cut: Cut): Promise<number> => meanLoss(session, student.loss, feeds, ctx, { ...open, ...shutGates(gated, trace, cut) });
   return { loss, images: feeds.length, release: () => session.release() };
 }
 

@@ -9,11 +9,11 @@ import { type Model, serializeModel } from '../../onnx';
 import type { RunTensor, Session, Tensors } from '../../runtime';
 import { PLAIN_WEIGHTS, planDistillation } from '../../training';
 import { timer } from '../common';
+import { sized } from '../sized';
 import type { StepContext } from '../types';
 import type { Branch } from './branches';
 import { planCurvature, randomDirection } from './curvature';
 import { type GatedModel, gatedModel, openGates } from './gates';
-import { sized } from './sized';
 import { find } from './space';
 import type { Trace } from './trace';
 

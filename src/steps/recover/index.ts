@@ -5,7 +5,7 @@
 import { type ImageSet, subset } from '../../data';
 import { defaultPreprocess, inputDims, type Preprocess } from '../../models';
 import { StudioError } from '../../numerics';
-import { fixDimensions, hashModel, type Model, serializeModel, upgradeOpset } from '../../onnx';
+import { hashModel, type Model, serializeModel } from '../../onnx';
 import type { Tensors } from '../../runtime';
 import {
   asInputs,
@@ -32,6 +32,7 @@ import {
   withValues,
 } from '../../training';
 import { type OptionValues, prepareImage, resolveOptions, stepHash, timer } from '../common';
+import { sized } from '../sized';
 import type { ModelArtifact, StepContext, TrainingLook } from '../types';
 import { recoverMeta } from './meta';
 
@@ -79,8 +80,6 @@ export interface RecoverReport {
 const LEAST_IMAGES = 8;
 /** Looks at unseen images in a run: each costs as much as some ten image-steps. */
 const looksIn = (imageSteps: number): number => Math.min(12, Math.max(4, Math.floor(imageSteps / 50)));
-/** ConvTranspose and friends have their newest form from here on; autodiff wants no older one. */
-const OPSET = 13;
 /** Where only features are compared they count more. */
 const HEADLESS_FACTOR = 3;
 /**
@@ -112,10 +111,8 @@ function seenBy({ name, model, spec }: ModelArtifact): Omit<Network, 'model'> {
 }
 
 function networkOf(artifact: ModelArtifact): Network {
-  const { model } = artifact;
   const { p, input } = seenBy(artifact);
-  const recent = (model.opsets[''] ?? 0) < OPSET ? upgradeOpset(model, OPSET) : model;
-  return { model: fixDimensions(recent, { [input]: inputDims(p) }), p, input };
+  return { model: sized(artifact.model, { [input]: inputDims(p) }), p, input };
 }
 
 /** @throws StudioError 'bad-option' when teacher and student would see different pictures */

@@ -1,4 +1,4 @@
-import { fixDimensions, type InputDims, type Model, upgradeOpset } from '../../onnx';
+import { fixDimensions, type InputDims, type Model, upgradeOpset } from '../onnx';
 
 /** The oldest opset that the writers of losses and gradients take. */
 const OLDEST_OPSET = 13;
