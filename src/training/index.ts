@@ -51,20 +51,22 @@ export {
 export { OPTIMIZERS, type OptimizerId, type Variable } from './optimizers';
 export {
   augmentedBatches,
+  type HeldShare,
   heldBack,
+  openPool,
   type Prepare,
   plainBatches,
   stepImages,
   type TrainingImages,
-  trainingImages,
-  usableImages,
+  type TrainingPool,
 } from './pool';
 export { openPrefix, type Prefix, type PrefixOptions } from './prefix';
 export { averageDecay, rateFactor, SCHEDULE, type Schedule } from './schedule';
-export { channelSigma } from './sigma';
+export { channelSigma, meanSquare } from './sigma';
 export {
   copyState,
   type Objective,
+  startState,
   TRAIN_SETTINGS,
   type TrainCheckpoint,
   type TrainContext,

@@ -1,5 +1,5 @@
 /** Images as training wants them: prepared once, kept as 8-bit pixels, another view of each in every step. */
-import type { ImageSet } from '../data';
+import { type ImageSet, subset } from '../data';
 import { channelCount, type Preprocess, type Preprocessed } from '../models';
 import { createRandom, StudioError } from '../numerics';
 import type { Tensors } from '../runtime';
@@ -9,8 +9,17 @@ import type { Batch } from './objective';
 /** Prepared images kept in memory; the rest is prepared again when asked for. */
 const KEPT_BYTES = 640e6;
 
-/** Every tenth image is held back, but never so few that a mean says nothing, nor more than are needed for one. */
-const HELD = { share: 0.1, least: 4, most: 32 };
+/** How many images are held back: a share, but never so few that a mean says nothing, nor more than are needed for one. */
+export interface HeldShare {
+  readonly share: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+const HELD: HeldShare = { share: 0.1, least: 4, most: 32 };
+
+/** Fewer images teach nothing. */
+const LEAST_IMAGES = 8;
 
 /** Prepares image `index` of the set; throws StudioError 'bad-data' for one that can't be decoded. */
 export type Prepare = (index: number) => Promise<Preprocessed>;
@@ -25,8 +34,11 @@ export interface TrainingImages {
  * Which images of a set are trained on and which are held back, evenly spread over the set.
  * @returns indices in ascending order
  */
-export function heldBack(count: number): { readonly fit: readonly number[]; readonly held: readonly number[] } {
-  const held = Math.min(Math.max(Math.round(count * HELD.share), HELD.least), HELD.most, Math.floor(count / 2));
+export function heldBack(
+  count: number,
+  { share, least, most }: HeldShare = HELD,
+): { readonly fit: readonly number[]; readonly held: readonly number[] } {
+  const held = Math.min(Math.max(Math.round(count * share), least), most, Math.floor(count / 2));
   const all = Array.from({ length: count }, (_, i) => i);
   const isHeld = (i: number): boolean => Math.floor(((i + 1) * held) / count) > Math.floor((i * held) / count);
   return { fit: all.filter((i) => !isHeld(i)), held: all.filter(isHeld) };
@@ -57,52 +69,58 @@ function shrink(input: Float32Array | Uint8Array, p: Preprocess): Uint8Array {
   return out;
 }
 
-/** The images of a set at `indices`, prepared when first asked for. */
-export function trainingImages(p: Preprocess, indices: readonly number[], prepare: Prepare): TrainingImages {
-  const kept = new Map<number, Uint8Array>();
-  let bytes = 0;
-  return {
-    count: indices.length,
-    async at(i) {
-      const index = indices[i]!;
-      let pixels = kept.get(index);
-      if (!pixels) {
-        pixels = shrink((await prepare(index)).input, p);
-        bytes += pixels.byteLength;
-        if (bytes <= KEPT_BYTES) kept.set(index, pixels);
-      }
-      return p.dtype === 'uint8' ? pixels.slice() : expand(pixels, p);
-    },
-  };
+/** Images that steps learn from and images that none sees. */
+export interface TrainingPool {
+  readonly fit: TrainingImages;
+  readonly held: TrainingImages;
+  /** The latter as a set. */
+  readonly heldImages: ImageSet;
 }
 
 /**
- * Indices of images that can be decoded. All are tried, so that a damaged file is found before hours of training.
- * @throws StudioError 'bad-data' when there are fewer than `least`
+ * Opens a set for training. All images are prepared, so that a damaged file is found before hours of training; it is left out.
+ * @throws StudioError 'bad-data' when too few can be decoded
  */
-export async function usableImages(
-  images: ImageSet,
-  prepare: (index: number) => Promise<unknown>,
-  least: number,
-  onEach?: (done: number) => void,
-): Promise<number[]> {
+export async function openPool(images: ImageSet, p: Preprocess, prepare: Prepare, onEach?: (done: number) => void): Promise<TrainingPool> {
+  const kept = new Map<number, Uint8Array>();
+  let bytes = 0;
+  const pixelsOf = async (index: number): Promise<Uint8Array> => {
+    const known = kept.get(index);
+    if (known) return known;
+    const pixels = shrink((await prepare(index)).input, p);
+    bytes += pixels.byteLength;
+    if (bytes <= KEPT_BYTES) kept.set(index, pixels);
+    return pixels;
+  };
   const usable: number[] = [];
   for (const index of images.entries.keys()) {
     try {
-      await prepare(index);
+      await pixelsOf(index);
       usable.push(index);
     } catch (error) {
       if (!(error instanceof StudioError) || error.code !== 'bad-data') throw error;
     }
     onEach?.(index + 1);
   }
-  if (usable.length < least)
+  if (usable.length < LEAST_IMAGES)
     throw new StudioError(
       'bad-data',
-      `Training needs at least ${least} images; ${usable.length} of ${images.name} can be decoded.`,
+      `Training needs at least ${LEAST_IMAGES} images; ${usable.length} of ${images.name} can be decoded.`,
       'Add images.',
     );
-  return usable;
+  const part = (positions: readonly number[]): TrainingImages => ({
+    count: positions.length,
+    async at(i) {
+      const pixels = await pixelsOf(usable[positions[i]!]!);
+      return p.dtype === 'uint8' ? pixels.slice() : expand(pixels, p);
+    },
+  });
+  const { fit, held } = heldBack(usable.length);
+  const heldImages = subset(
+    images,
+    held.map((i) => usable[i]!),
+  );
+  return { fit: part(fit), held: part(held), heldImages };
 }
 
 /** Which images make up each step: every epoch all of them once, in another order. */

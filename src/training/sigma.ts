@@ -64,3 +64,6 @@ export async function channelSigma(
     ]),
   );
 }
+
+/** Mean of the squares; 0 of none. */
+export const meanSquare = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, v) => sum + (v * v) / values.length, 0);

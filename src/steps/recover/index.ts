@@ -2,7 +2,7 @@
  * Recover: trains a float network by distillation from the network that it was made from, or from another teacher, on
  * unlabelled images (../shared/lab.md §6, §8; Hinton et al. 2015; FitNets, Romero et al. 2015). May import the rooms below steps.
  */
-import { type ImageSet, subset } from '../../data';
+import type { ImageSet } from '../../data';
 import { defaultPreprocess, inputDims, type Preprocess } from '../../models';
 import { StudioError } from '../../numerics';
 import { hashModel, type Model, serializeModel } from '../../onnx';
@@ -17,22 +17,18 @@ import {
   featureLevels,
   featureMaps,
   headMismatch,
-  heldBack,
+  meanSquare,
   openObjective,
   plainBatches,
   planDistillation,
-  rateFactor,
   TRAIN_SETTINGS,
-  type TrainCheckpoint,
-  type TrainPoint,
-  train,
+  type TrainingPool,
   trainableWeights,
-  trainingImages,
-  usableImages,
   withValues,
 } from '../../training';
-import { type OptionValues, prepareImage, resolveOptions, stepHash, timer } from '../common';
+import { type OptionValues, resolveOptions, stepHash } from '../common';
 import { sized } from '../sized';
+import { divergedNotes, gainNote, openTrainingPool, runTraining, type TrainingRun } from '../training-run';
 import type { ModelArtifact, StepContext, TrainingLook } from '../types';
 import { recoverMeta } from './meta';
 
@@ -60,6 +56,8 @@ export interface RecoverInput {
   readonly images: ImageSet;
   /** Value of the teacher's → its channels that the student's value of the same name has; null where the networks differ otherwise. */
   readonly kept: ReadonlyMap<string, readonly number[]> | null;
+  /** The images, opened; absent: they are opened here. */
+  readonly pool?: TrainingPool;
   /** In words, for progress and curves: "Recovery after −5 % MACs". */
   readonly label: string;
   /** Image-steps; absent: the option's. */
@@ -76,8 +74,6 @@ export interface RecoverReport {
   readonly notes: readonly string[];
 }
 
-/** Fewer teach nothing. */
-const LEAST_IMAGES = 8;
 /** Looks at unseen images in a run: each costs as much as some ten image-steps. */
 const looksIn = (imageSteps: number): number => Math.min(12, Math.max(4, Math.floor(imageSteps / 50)));
 /** Where only features are compared they count more. */
@@ -90,12 +86,6 @@ const RATE_PER_LOSS = 0.25;
 const LEAST_RATE = 0.05;
 /** Spread of image-steps' averages: the last few hundred count. */
 const AVERAGE_DECAY = 0.995;
-
-/** A run that was cut. */
-interface Saved {
-  readonly training: TrainCheckpoint;
-  readonly looks: readonly TrainingLook[];
-}
 
 interface Network {
   readonly model: Model;
@@ -176,8 +166,6 @@ async function features(
   return { strength: weight / tensors.length, tensors };
 }
 
-const meanSquare = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, v) => sum + (v * v) / values.length, 0);
-
 /**
  * Trains `input.student` toward `input.teacher`. Unseen images, a tenth of the set, decide which step is kept; where none
  * is better than the start, the network comes back as it was.
@@ -196,26 +184,9 @@ export async function recover(
   const { p } = student;
   const dims = inputDims(p);
   const { label } = input;
-  const prepare = async (index: number) => {
-    ctx.cancel.throwIfAborted();
-    return prepareImage(ctx, input.images, index, p);
-  };
-  const total = input.images.entries.length;
-  const kept = trainingImages(p, [...input.images.entries.keys()], prepare);
-  const usable = await usableImages(
-    input.images,
-    (index) => kept.at(index),
-    LEAST_IMAGES,
-    (done) => ctx.progress({ step: 'recover', label: 'Preparing images', done, total }),
-  );
-  const { fit, held } = heldBack(usable.length);
-  const part = (indices: readonly number[]) => ({ count: indices.length, at: (i: number) => kept.at(usable[indices[i]!]!) });
-  const plain = plainBatches(part(fit), teacher.input, p, dims);
-  const feeds = { count: fit.length, at: async (i: number) => (await plain.at(i)).images };
-  const heldImages = subset(
-    input.images,
-    held.map((i) => usable[i]!),
-  );
+  const pool = input.pool ?? (await openTrainingPool(input.student, input.images, 'recover', ctx));
+  const plain = plainBatches(pool.fit, teacher.input, p, dims);
+  const feeds = { count: plain.count, at: async (i: number) => (await plain.at(i)).images };
   const notes: string[] = [];
   const other = input.kept ? undefined : { model: student.model, spec: input.student.spec };
   const mismatch = other ? headMismatch(input.teacher.spec, input.student.spec) : null;
@@ -245,8 +216,8 @@ export async function recover(
   const variables = [...weights.filter(({ name }) => !loss.projections.some((own) => own.name === name)), ...loss.projections];
   const batch = (image: Tensors[string]): Tensors => ({ [student.input]: image, [teacher.input]: image });
   const bothInputs = <T extends { readonly images: Tensors }>(b: T): T => ({ ...b, images: batch(b.images[teacher.input]!) });
-  const drawn = augmentedBatches(part(fit), teacher.input, p, dims, options.batch, ctx.seed);
-  const unseen = plainBatches(part(held), teacher.input, p, dims);
+  const drawn = augmentedBatches(pool.fit, teacher.input, p, dims, options.batch, ctx.seed);
+  const unseen = plainBatches(pool.held, teacher.input, p, dims);
   const imageSteps = input.steps ?? options.steps;
   const steps = Math.ceil(imageSteps / options.batch);
   const settings = {
@@ -257,13 +228,11 @@ export async function recover(
     judgeEvery: Math.max(1, Math.ceil(steps / looksIn(imageSteps))),
     patience: options.patience > 0 ? options.patience : Number.POSITIVE_INFINITY,
   };
-  const key = `train:${await stepHash(recoverMeta, [input.student.hash, input.teacher.hash, ctx.engine.version, `${input.images.name}:${usable.length}`], { ...options, imageSteps, seed: ctx.seed })}`;
-  const curve: TrainingLook[] = [];
+  const key = `train:${await stepHash(recoverMeta, [input.student.hash, input.teacher.hash, ctx.engine.version, `${input.images.name}:${pool.fit.count + pool.held.count}`], { ...options, imageSteps, seed: ctx.seed })}`;
   const network = (trained: Readonly<Record<string, Float32Array>>): ModelArtifact => ({
     ...input.student,
     model: withValues(input.student.model, trained),
   });
-  const left = timer(steps);
   const objective = await openObjective({
     engine: ctx.engine,
     teacher: loss.teacher(teacher.model),
@@ -272,66 +241,31 @@ export async function recover(
     batches: async (step) => (await drawn(step)).map(bothInputs),
     unseen: { count: unseen.count, at: async (i) => bothInputs(await unseen.at(i)) },
   });
+  const run: TrainingRun = {
+    key,
+    step: 'recover',
+    label,
+    batch: options.batch,
+    imageSteps,
+    settings,
+    objective,
+    variables,
+    rateShare: (damage) => Math.min(1, Math.max(LEAST_RATE, RATE_PER_LOSS * damage)),
+    validate: async (average) => input.validate?.(network(average), pool.heldImages),
+  };
   try {
-    const resume = (await ctx.checkpoints?.get(key)) as Saved | undefined;
-    for (const look of resume?.looks ?? []) {
-      curve.push(look);
-      ctx.look?.(look);
-    }
-    const start = Object.fromEntries(variables.map(({ name, data }) => [name, data]));
-    const damage = resume?.looks[0]?.unseen ?? (await objective.judge(start));
-    const share = Math.min(1, Math.max(LEAST_RATE, RATE_PER_LOSS * damage));
-    const {
-      values: trained,
-      best,
-      rollbacks,
-    } = await train(
-      objective,
-      variables.map((variable) => ({ ...variable, rate: variable.rate * share })),
-      settings,
-      {
-        cancel: ctx.cancel,
-        paused: () => ctx.control?.paused() ?? Promise.resolve(),
-        stopped: () => ctx.control?.stopped() ?? false,
-        onStep: ({ step }) => ctx.progress({ step: 'recover', label, done: step, total: steps, secondsLeft: left(step) }),
-        onLook: async (point, average) => {
-          if (curve.some(({ step }) => step === point.step * options.batch)) return;
-          const look = await lookOf(point, label, options.batch, imageSteps, rateFactor(point.step, steps, settings.schedule), async () =>
-            input.validate?.(network(average), heldImages),
-          );
-          curve.push(look);
-          ctx.look?.(look);
-        },
-        ...(ctx.checkpoints
-          ? { onCheckpoint: (training: TrainCheckpoint) => ctx.checkpoints!.put(key, { training, looks: curve } satisfies Saved) }
-          : {}),
-      },
-      resume?.training,
-    );
-    await ctx.checkpoints?.remove(key);
-    const before = curve[0]!.unseen;
-    if (rollbacks > 0)
-      notes.push(`${label}: training diverged ${rollbacks === 1 ? 'once' : `${rollbacks} times`} and went back with half the rate.`);
+    const result = await runTraining(run, ctx);
+    const { values: trained, best, looks } = result;
     notes.push(
+      ...divergedNotes(label, result),
       best.step === 0
-        ? `${label}: no step was better on ${held.length} unseen images, so the network stays as it was.`
-        : `${label}: ${best.step * options.batch} of ${steps * options.batch} image-steps on ${fit.length} images; loss on ${held.length} unseen images ${before.toPrecision(3)} → ${best.unseen.toPrecision(3)}.`,
+        ? `${label}: no step was better on ${pool.held.count} unseen images, so the network stays as it was.`
+        : gainNote(label, result, run, pool.fit.count, pool.held.count),
     );
     const model = best.step === 0 ? input.student.model : withValues(input.student.model, trained);
     const artifact: ModelArtifact = { ...input.student, model, hash: await hashModel(serializeModel(model)) };
-    return { artifact, report: { curve, before, after: best.unseen, notes } };
+    return { artifact, report: { curve: looks, before: looks[0]!.unseen, after: best.unseen, notes } };
   } finally {
     await objective.release();
   }
-}
-
-async function lookOf(
-  { step, loss, parts = {}, unseen }: TrainPoint,
-  run: string,
-  batch: number,
-  total: number,
-  rate: number,
-  validate: () => Promise<number | null | undefined>,
-): Promise<TrainingLook> {
-  return { run, step: step * batch, total, loss, parts, unseen, rate, mAP: (await validate()) ?? null };
 }

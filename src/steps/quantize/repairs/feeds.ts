@@ -2,6 +2,7 @@ import { type ImageSet, subset } from '../../../data';
 import { defaultPreprocess, inputDims } from '../../../models';
 import { StudioError } from '../../../numerics';
 import type { Tensors } from '../../../runtime';
+import { type HeldShare, heldBack } from '../../../training';
 import { prepareImage } from '../../common';
 import type { ModelArtifact, StepContext } from '../../types';
 import type { Feeds } from './types';
@@ -9,8 +10,8 @@ import type { Feeds } from './types';
 /** Prepared inputs kept in memory; the rest is prepared again when asked for. */
 const KEPT_BYTES = 256e6;
 
-/** A fifth of the images is held back, but never so few that a mean says nothing, nor more than are needed for one. */
-const HELD = { share: 0.2, least: 4, most: 40 };
+/** A fifth of the images is held back. */
+const HELD: HeldShare = { share: 0.2, least: 4, most: 40 };
 
 /**
  * Splits a set's images into those that repairs fit on and those that they are judged on, evenly spread.
@@ -55,13 +56,8 @@ export async function splitFeeds(
       `Repairs need at least two images; ${usable.length} of ${images.name} can be decoded.`,
       'Add images.',
     );
-  const held = Math.min(Math.max(Math.round(usable.length * HELD.share), HELD.least), HELD.most, Math.floor(usable.length / 2));
-  const isHeld = (_: number, i: number): boolean => Math.floor(((i + 1) * held) / usable.length) > Math.floor((i * held) / usable.length);
+  const { fit, held } = heldBack(usable.length, HELD);
+  const indicesOf = (positions: readonly number[]): number[] => positions.map((i) => usable[i]!);
   const feeds = (indices: readonly number[]): Feeds => ({ count: indices.length, at: (i) => load(indices[i]!) });
-  const heldBack = usable.filter(isHeld);
-  return {
-    fit: feeds(usable.filter((index, i) => !isHeld(index, i))),
-    held: feeds(heldBack),
-    heldImages: subset(images, heldBack),
-  };
+  return { fit: feeds(indicesOf(fit)), held: feeds(indicesOf(held)), heldImages: subset(images, indicesOf(held)) };
 }

@@ -2,7 +2,7 @@
 import type { DetectorSpec } from '../../../models';
 import type { Model } from '../../../onnx';
 import type { Tensors } from '../../../runtime';
-import type { TrainingImages } from '../../../training';
+import type { TrainingPool } from '../../../training';
 import type { RangesArtifact, StepContext } from '../../types';
 import type { QuantizeOptions } from '../meta';
 import type { QuantPlan } from '../plan-types';
@@ -43,7 +43,7 @@ export interface RepairContext
   readonly held: Feeds;
   readonly judge: Judge;
   /** Images that training learns from and is judged on, where more than the calibration images were given. */
-  readonly training?: { readonly fit: TrainingImages; readonly held: TrainingImages };
+  readonly training?: Pick<TrainingPool, 'fit' | 'held'>;
   /** mAP in percent of a quantized network on images held back, for curves. */
   validate?(model: Model): Promise<number | null>;
   /** Hash of the float network that came in; part of checkpoints' keys. */

@@ -11,20 +11,17 @@ import {
   augmentedBatches,
   channelSigma,
   type GraphObjective,
+  meanSquare,
   openObjective,
   plainBatches,
   planDistillation,
-  rateFactor,
   TRAIN_SETTINGS,
-  type TrainCheckpoint,
   type TrainingImages,
-  type TrainPoint,
-  train,
   type Values,
   type Variable,
 } from '../../../../training';
-import { stepHash, timer } from '../../../common';
-import type { TrainingLook } from '../../../types';
+import { stepHash } from '../../../common';
+import { divergedNotes, gainNote, runTraining, type TrainingRun } from '../../../training-run';
 import { quantizeMeta } from '../../meta';
 import { buildQdq } from '../../qdq';
 import type { Feeds, QuantState, Repair, RepairContext } from '../types';
@@ -78,8 +75,6 @@ export const LEARN_SETTINGS: Omit<LearnSettings, 'imageSteps'> = {
 };
 
 type Sigma = ReadonlyMap<string, Float32Array>;
-
-const meanSquare = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, v) => sum + (v * v) / values.length, 0);
 
 /** Layers' outputs that several nodes read: stages, residuals, what heads share. */
 function junctions({ float, plan }: QuantState): readonly string[] {
@@ -172,20 +167,6 @@ export async function openLearning(state: QuantState, ctx: RepairContext, settin
   return { objective, variables, finish, images: fit.count };
 }
 
-/** A run that was cut. */
-interface Saved {
-  readonly training: TrainCheckpoint;
-  readonly looks: readonly TrainingLook[];
-}
-
-const buildQdqOf = ({ float, plan }: QuantState): Model => buildQdq(float, plan);
-
-/** A look at training for the page's curve. */
-function lookOf(point: TrainPoint, { label, imageSteps }: LearnSettings, rate: number, mAP: number | null): TrainingLook {
-  const { step, loss, parts = {}, unseen } = point;
-  return { run: label, step: step * BATCH, total: imageSteps, loss, parts, unseen, rate, mAP };
-}
-
 /** Trains as the settings say. @throws StudioError 'unsupported' where a layer has no gradient */
 export async function learnWith(state: QuantState, ctx: RepairContext, settings: LearnSettings): Promise<QuantState> {
   const { id, label, imageSteps } = settings;
@@ -195,48 +176,33 @@ export async function learnWith(state: QuantState, ctx: RepairContext, settings:
     await objective.release();
     return state;
   }
-  const left = timer(steps);
+  const hash = await stepHash(quantizeMeta, [ctx.floatHash, ctx.engine.version, String(images)], { ...ctx.options, seed: ctx.seed });
+  const run: TrainingRun = {
+    key: `train:${id}:${hash}`,
+    step: 'quantize',
+    label,
+    batch: BATCH,
+    imageSteps,
+    settings: {
+      ...TRAIN_SETTINGS,
+      steps,
+      averageDecay: settings.averageDecay,
+      patience: settings.patience,
+      judgeEvery: Math.max(1, Math.min(JUDGE_EVERY / BATCH, Math.ceil(steps / 4))),
+    },
+    objective,
+    variables,
+    async validate(average) {
+      const { float, plan } = finish(average);
+      return ctx.validate?.(buildQdq(float, plan));
+    },
+  };
   try {
-    const key = `train:${id}:${await stepHash(quantizeMeta, [ctx.floatHash, ctx.engine.version, String(images)], { ...ctx.options, seed: ctx.seed })}`;
-    const saved = (await ctx.checkpoints?.get(key)) as Saved | undefined;
-    const looks = [...(saved?.looks ?? [])];
-    for (const look of looks) ctx.look?.(look);
-    const { values, best, curve, rollbacks } = await train(
-      objective,
-      variables,
-      {
-        ...TRAIN_SETTINGS,
-        steps,
-        averageDecay: settings.averageDecay,
-        patience: settings.patience,
-        judgeEvery: Math.max(1, Math.min(JUDGE_EVERY / BATCH, Math.ceil(steps / 4))),
-      },
-      {
-        cancel: ctx.cancel,
-        paused: () => ctx.control?.paused() ?? Promise.resolve(),
-        stopped: () => ctx.control?.stopped() ?? false,
-        onStep: ({ step }) => ctx.progress({ step: 'quantize', label, done: step, total: steps, secondsLeft: left(step) }),
-        async onLook(point, average) {
-          if (looks.some(({ step }) => step === point.step * BATCH)) return;
-          const mAP = await ctx.validate?.(buildQdqOf(finish(average)));
-          const look = lookOf(point, settings, rateFactor(point.step, steps, TRAIN_SETTINGS.schedule), mAP ?? null);
-          looks.push(look);
-          ctx.look?.(look);
-        },
-        ...(ctx.checkpoints
-          ? { onCheckpoint: (training: TrainCheckpoint) => ctx.checkpoints!.put(key, { training, looks } satisfies Saved) }
-          : {}),
-      },
-      saved?.training,
-    );
-    await ctx.checkpoints?.remove(key);
-    if (rollbacks > 0)
-      ctx.note(`${id}: training diverged ${rollbacks === 1 ? 'once' : `${rollbacks} times`} and went back with half the rate.`);
-    if (best.step === 0) return state;
-    ctx.note(
-      `${id}: ${best.step * BATCH} of ${steps * BATCH} image-steps on ${images} images; loss on ${ctx.training?.held.count ?? ctx.held.count} unseen images ${curve[0]!.unseen.toPrecision(3)} → ${best.unseen.toPrecision(3)}.`,
-    );
-    return finish(values);
+    const result = await runTraining(run, ctx);
+    for (const note of divergedNotes(id, result)) ctx.note(note);
+    if (result.best.step === 0) return state;
+    ctx.note(gainNote(id, result, run, images, ctx.training?.held.count ?? ctx.held.count));
+    return finish(result.values);
   } finally {
     await objective.release();
   }
