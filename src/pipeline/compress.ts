@@ -1,6 +1,7 @@
 /** Pruning in small steps, each followed by a short recovery, and a longer one at the end. */
-import type { ImageSet, ModelArtifact, RangesArtifact, TrainingLook } from '../steps';
+import type { Detection, ImageSet, ModelArtifact, RangesArtifact, TrainingLook } from '../steps';
 import { stepHash } from '../steps';
+import type { TrainingPool } from '../steps/recover';
 import { cached, imagesKey, type Run } from './run';
 import { STEP_META } from './table';
 import type { PruneStage } from './types';
@@ -27,22 +28,21 @@ interface Recovered {
 }
 
 /** Images that recovery and QAT learn from: the training set where one was given, else the calibration images. */
-export function trainingSet(run: Run): ImageSet {
+function trainingSet(run: Run): ImageSet {
   return run.input.training ?? run.input.calibration;
 }
 
 /** mAP of a network's detections on some images against the teacher's own; null for networks that are no detectors. */
 export function validator(run: Run, teacher: ModelArtifact): (network: ModelArtifact, images: ImageSet) => Promise<number | null> {
-  let reference: { readonly of: ImageSet; readonly detections: readonly (readonly never[])[] } | null = null;
+  let reference: { readonly of: ImageSet; readonly detections: readonly (readonly Detection[])[] } | null = null;
   const quiet = { ...run.ctx, progress: () => {} };
   return async (network, images) => {
     if (!network.spec || !teacher.spec) return null;
     const { evaluate } = await import('../steps/evaluate');
     const unlabelled: ImageSet = { ...images, categories: null };
-    const judge = (target: ModelArtifact, detections: readonly (readonly never[])[] | null) =>
+    const judge = (target: ModelArtifact, detections: readonly (readonly Detection[])[] | null) =>
       evaluate({ ...target, environment: 'FP32' }, unlabelled, run.options('evaluate'), quiet, { model: teacher.model, detections });
-    if (reference?.of.entries !== images.entries)
-      reference = { of: images, detections: (await judge(teacher, null)).detections as unknown as readonly (readonly never[])[] };
+    if (reference?.of.entries !== images.entries) reference = { of: images, detections: (await judge(teacher, null)).detections };
     return (await judge(network, reference.detections)).artifact.metrics.mAP;
   };
 }
@@ -76,15 +76,28 @@ function cutOnce(run: Run, artifact: ModelArtifact, left: Left, percent: number,
   });
 }
 
-/** @param imageSteps absent: the option's */
+/** What all recoveries of a run share. */
+interface Teaching {
+  readonly run: Run;
+  readonly original: ModelArtifact;
+  readonly validate: ReturnType<typeof validator>;
+  /** The training images; prepared for the first recovery that trains, kept for the others. */
+  openPool(network: ModelArtifact): Promise<TrainingPool>;
+}
+
+function teaching(run: Run, original: ModelArtifact): Teaching {
+  let pool: Promise<TrainingPool> | null = null;
+  const open = async (network: ModelArtifact) =>
+    (await import('../steps/recover')).openTrainingPool(network, trainingSet(run), 'recover', run.ctx);
+  return { run, original, validate: validator(run, original), openPool: (network) => (pool ??= open(network)) };
+}
+
 async function recoverOnce(
-  run: Run,
+  { run, original, validate, openPool }: Teaching,
   student: ModelArtifact,
-  original: ModelArtifact,
   kept: Kept,
   label: string,
   imageSteps: number,
-  validate: ReturnType<typeof validator>,
 ): Promise<Recovered> {
   const images = trainingSet(run);
   const teacher = run.input.teacher ? await run.teacher() : original;
@@ -99,7 +112,7 @@ async function recoverOnce(
     const { recover } = await import('../steps/recover');
     const ownChannels = teacher === original ? kept : null;
     const { artifact, report } = await recover(
-      { student, teacher, images, kept: ownChannels, label, steps: imageSteps, validate },
+      { student, teacher, images, pool: await openPool(student), kept: ownChannels, label, steps: imageSteps, validate },
       run.options('recover'),
       run.ctx,
     );
@@ -128,7 +141,7 @@ export async function compress(run: Run, original: ModelArtifact): Promise<{ art
   const { method, importance, macsReduction, stepSize } = run.options('prune');
   const structured = method !== 'unstructured';
   const recovering = run.enabled('recover') && (structured || !pruning);
-  const validate = validator(run, original);
+  const lessons = teaching(run, original);
   if (recovering && run.input.teacher) (await import('../steps/recover')).checkTeacher(original, await run.teacher());
   const { composeKept } = await import('../steps/prune');
   const stages: PruneStage[] = [];
@@ -160,7 +173,7 @@ export async function compress(run: Run, original: ModelArtifact): Promise<{ art
     let curve: readonly TrainingLook[] = [];
     if (imageSteps > 0) {
       const label = `Recovery after −${reduction.toFixed(1)} % MACs`;
-      const recovered = await recoverOnce(run, artifact, original, left.kept, label, imageSteps, validate);
+      const recovered = await recoverOnce(lessons, artifact, left.kept, label, imageSteps);
       run.notes.push(...recovered.notes);
       curve = recovered.curve;
       artifact = recovered.artifact;
@@ -170,7 +183,7 @@ export async function compress(run: Run, original: ModelArtifact): Promise<{ art
     run.env.event?.({ type: 'stage', stage });
   }
   if (count === 0 && recovering) {
-    const recovered = await recoverOnce(run, artifact, original, left.kept, 'Training', Number(run.options('recover').steps), validate);
+    const recovered = await recoverOnce(lessons, artifact, left.kept, 'Training', Number(run.options('recover').steps));
     run.notes.push(...recovered.notes);
     artifact = recovered.artifact;
   }

@@ -32,6 +32,8 @@ import { divergedNotes, gainNote, openTrainingPool, runTraining, type TrainingRu
 import type { ModelArtifact, StepContext, TrainingLook } from '../types';
 import { recoverMeta } from './meta';
 
+export type { TrainingPool } from '../../training';
+export { openTrainingPool } from '../training-run';
 export { recoverMeta } from './meta';
 
 export interface RecoverOptions {
