@@ -1,24 +1,15 @@
 /** From a network that INT8 hurts to its causes, a repair, and the repaired run; and what a device makes of the network. */
-import type { Browser, Page } from 'playwright';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { Page } from 'playwright';
+import { describe, expect, it } from 'vitest';
 import { seriousViolations } from './axe';
-import { launch, openTab, type Tab } from './browser';
-import { type StaticServer, serve } from './server';
+import type { Tab } from './browser';
+import { withStudio } from './studio';
 
-let server: StaticServer;
-let browser: Browser;
 let tab: Tab;
 let page: Page;
-beforeAll(async () => {
-  server = await serve(inject('dist'), { headers: true, base: '/' });
-  browser = await launch();
-  tab = await openTab(browser, server.url, { reducedMotion: 'reduce' });
+withStudio((opened) => {
+  tab = opened;
   page = tab.page;
-  await page.getByTestId('detections-original').filter({ hasText: /[1-9]/ }).waitFor({ timeout: 60_000 });
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
 });
 
 /** Few images, no pruning, no bundle: the worst that a converter does by default, told in seconds. */

@@ -1,24 +1,15 @@
 /** Training in the page: curves that grow, pause, stop, a reload in the middle, and the way back to a smaller cut. */
-import type { Browser, Page } from 'playwright';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { Page } from 'playwright';
+import { describe, expect, it } from 'vitest';
 import { seriousViolations } from './axe';
-import { launch, openTab, type Tab } from './browser';
-import { type StaticServer, serve } from './server';
+import type { Tab } from './browser';
+import { withStudio } from './studio';
 
-let server: StaticServer;
-let browser: Browser;
 let tab: Tab;
 let page: Page;
-beforeAll(async () => {
-  server = await serve(inject('dist'), { headers: true, base: '/' });
-  browser = await launch();
-  tab = await openTab(browser, server.url, { reducedMotion: 'reduce' });
+withStudio((opened) => {
+  tab = opened;
   page = tab.page;
-  await page.getByTestId('detections-original').filter({ hasText: /[1-9]/ }).waitFor({ timeout: 60_000 });
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
 });
 
 /** Two small cuts, judged by weights alone; the first recovery is short, the second one looks often. */

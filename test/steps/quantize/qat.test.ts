@@ -2,8 +2,6 @@
 import { describe, expect, it } from 'vitest';
 import { matchFamily } from '../../../src/models';
 import { createRandom } from '../../../src/numerics';
-import { type Model, withGraph } from '../../../src/onnx';
-import type { RunTensor, Tensors } from '../../../src/runtime';
 import { buildQdq, planQuantization, type QuantState, quantizableModel, readOptions } from '../../../src/steps/quantize';
 import { openJudge } from '../../../src/steps/quantize/repairs/judge';
 import { LEARN_SETTINGS, openLearning } from '../../../src/steps/quantize/repairs/learn';
@@ -13,34 +11,8 @@ import { bakeConstants, constantName } from '../../../src/steps/quantize/repairs
 import { weightTrainer } from '../../../src/steps/quantize/repairs/learn/weights';
 import type { RepairContext } from '../../../src/steps/quantize/repairs/types';
 import type { TrainingLook } from '../../../src/steps/types';
-import { tinyYolox } from '../../fixtures/tiny-yolox';
 import { engine, quiet, rangesOf } from './helpers';
-
-function picture(seed: number): RunTensor {
-  const random = createRandom(seed);
-  const data = new Float32Array(3 * 64 * 64).fill(40 + random.int(60));
-  for (let patch = 0; patch < 12; patch++) {
-    const [x, y, w, h] = [random.int(48), random.int(48), 4 + random.int(24), 4 + random.int(24)];
-    for (let c = 0; c < 3; c++) {
-      const value = random.int(256);
-      for (let i = y; i < Math.min(64, y + h); i++) data.fill(value, c * 4096 + i * 64 + x, c * 4096 + i * 64 + Math.min(64, x + w));
-    }
-  }
-  return { dtype: 'float32', dims: [1, 3, 64, 64], data };
-}
-
-const feedsOf = (seeds: readonly number[]) => {
-  const feeds = seeds.map((seed): Tensors => ({ images: picture(seed) }));
-  return { count: feeds.length, at: async (i: number) => feeds[i]! };
-};
-
-function detector(): Model {
-  const model = tinyYolox({ opset: 13 });
-  const initializers = new Map(model.graph.initializers);
-  const stem = initializers.get('/backbone/stem/conv/Conv.weight')!;
-  initializers.set(stem.name, { ...stem, data: (stem.data as Float32Array).map((v) => v / 100) });
-  return withGraph(model, { initializers });
-}
+import { detector, feedsOf } from './trained-detector';
 
 async function setUp(values: Parameters<typeof readOptions>[0]) {
   const float = quantizableModel(detector());

@@ -1,0 +1,22 @@
+/** One page on the served studio for a file of tests, opened when its embedded detector detects. */
+import type { Browser } from 'playwright';
+import { afterAll, beforeAll, inject } from 'vitest';
+import { launch, openTab, type Tab } from './browser';
+import { type StaticServer, serve } from './server';
+
+/** @param opened takes the tab before the first test */
+export function withStudio(opened: (tab: Tab) => void): void {
+  let server: StaticServer;
+  let browser: Browser;
+  beforeAll(async () => {
+    server = await serve(inject('dist'), { headers: true, base: '/' });
+    browser = await launch();
+    const tab = await openTab(browser, server.url, { reducedMotion: 'reduce' });
+    opened(tab);
+    await tab.page.getByTestId('detections-original').filter({ hasText: /[1-9]/ }).waitFor({ timeout: 60_000 });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+}
