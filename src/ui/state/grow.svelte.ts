@@ -2,14 +2,12 @@ import type { CurveLook, GrownDetector, Progress } from '../../../workers/wire';
 import { describeError, StudioError } from '../../numerics';
 import type { Detection } from '../../pipeline';
 import { GrowWorker, JobSwitches } from '../bridge';
-import { secondsLeft } from '../training/curves';
+import { Hand } from './hand.svelte';
 
 /** A detector that grows from random weights. */
-export class GrowState {
+export class GrowState extends Hand {
   readonly #worker = new GrowWorker();
   #abort: AbortController | null = null;
-  #job: JobSwitches | null = null;
-  #pace: { readonly done: number; readonly at: number } | null = null;
 
   looks = $state.raw<readonly CurveLook[]>([]);
   pictures = $state.raw<readonly ImageBitmap[]>([]);
@@ -18,8 +16,6 @@ export class GrowState {
   classNames = $state.raw<readonly string[]>([]);
   progress = $state.raw<Progress | null>(null);
   running = $state(false);
-  paused = $state(false);
-  stopping = $state(false);
   grown = $state.raw<GrownDetector | null>(null);
   /** What kept the last run from ending, as a sentence; '' when nothing did. */
   trouble = $state('');
@@ -29,7 +25,8 @@ export class GrowState {
     this.reset();
     this.running = true;
     const abort = (this.#abort = new AbortController());
-    const job = (this.#job = new JobSwitches());
+    const job = new JobSwitches();
+    this.take(job);
     const mine = () => this.#abort === abort;
     try {
       const on = {
@@ -38,7 +35,7 @@ export class GrowState {
           else for (const picture of pictures) picture.close();
         },
         progress: (p: Progress) => {
-          if (mine()) this.#note(p);
+          if (mine()) this.progress = this.timed(p);
         },
         look: (look: CurveLook, found: readonly (readonly Detection[])[], classNames: readonly string[]) => {
           if (!mine()) return;
@@ -56,37 +53,16 @@ export class GrowState {
     }
   }
 
-  #note(p: Progress): void {
-    const now = { done: p.done, at: performance.now() };
-    this.#pace ??= now;
-    const left = secondsLeft(this.#pace, now, p.total);
-    this.progress = { ...p, secondsLeft: left === undefined ? undefined : left / 1000 };
-  }
-
   #ended(): void {
-    this.running = this.paused = this.stopping = false;
+    this.running = false;
     this.progress = null;
-    this.#job = null;
-  }
-
-  pause(on: boolean): void {
-    this.paused = on;
-    this.#pace = null;
-    this.#job?.turn('pause', on);
-  }
-
-  /** Ends with the best so far. */
-  stop(): void {
-    this.stopping = true;
-    this.#job?.turn('stop', true);
-    if (this.paused) this.pause(false);
+    this.take(null);
   }
 
   /** Ends without a detector, and forgets what there is. */
   reset(): void {
     this.#abort?.abort();
     this.#abort = null;
-    this.#pace = null;
     this.#ended();
     for (const picture of this.pictures) picture.close();
     this.pictures = [];

@@ -1,15 +1,13 @@
 import type { CurveLook, ImageSource, JobSource, Progress } from '../../../workers/wire';
 import type { PruneStage } from '../../pipeline';
 import type { JobSwitches } from '../bridge';
-import { imageSteps, secondsLeft, segmentsOf } from '../training/curves';
+import { imageSteps, segmentsOf } from '../training/curves';
+import { Hand } from './hand.svelte';
 
 type Teacher = NonNullable<JobSource['teacher']>;
 
 /** Training runs of the job that goes on, or of the result on show: their curves, and the user's hand on them. */
-export class TrainingState {
-  #job: JobSwitches | null = null;
-  /** Where the pace is measured from: the first step after a start or a pause. */
-  #pace: { readonly label: string; readonly done: number; readonly at: number } | null = null;
+export class TrainingState extends Hand {
   /** A run that goes on from a checkpoint; `run` is known with its first look. */
   #resumed = $state.raw<{ readonly step: number; readonly run: string | null } | null>(null);
   #progress = $state.raw<Progress | null>(null);
@@ -21,9 +19,6 @@ export class TrainingState {
 
   looks = $state.raw<readonly CurveLook[]>([]);
   stages = $state.raw<readonly PruneStage[]>([]);
-  paused = $state(false);
-  /** "Stop and keep the best" was pressed, the last look is on its way. */
-  stopping = $state(false);
   /** What ended the last job before its time, as a sentence; '' when nothing did. */
   trouble = $state('');
 
@@ -40,11 +35,10 @@ export class TrainingState {
 
   /** A job begins. */
   begin(job: JobSwitches): void {
-    this.#job = job;
-    this.#pace = this.#resumed = this.#progress = null;
+    this.take(job);
+    this.#resumed = this.#progress = null;
     this.looks = [];
     this.stages = [];
-    this.paused = this.stopping = false;
     this.trouble = '';
   }
 
@@ -52,56 +46,39 @@ export class TrainingState {
   note(p: Progress): Progress {
     this.#progress = p;
     if (!this.active) return p;
-    const now = { label: p.label, done: p.done, at: performance.now() };
-    if (this.#pace?.label !== p.label || this.#pace.done > p.done) this.#pace = now;
-    const left = secondsLeft(this.#pace, now, p.total);
-    this.#progress = { ...p, secondsLeft: left === undefined ? undefined : left / 1000 };
+    this.#progress = this.timed(p);
     return this.#progress;
   }
 
   look(look: CurveLook): void {
-    if (!this.#job) return;
+    if (!this.job) return;
     if (this.#resumed?.run === null) this.#resumed = { ...this.#resumed, run: look.run };
     if (look.run !== this.looks.at(-1)?.run) this.stopping = false;
     this.looks = [...this.looks, look];
   }
 
   stage(stage: PruneStage): void {
-    if (!this.#job) return;
+    if (!this.job) return;
     this.stopping = false;
     this.stages = [...this.stages, stage];
   }
 
   resumed(step: number): void {
-    if (this.#job) this.#resumed = { step, run: null };
+    if (this.job) this.#resumed = { step, run: null };
   }
 
   /** The job ended; what was seen of it stays. */
   end(trouble = ''): void {
-    this.#job = null;
+    this.take(null);
     this.#progress = null;
-    this.paused = this.stopping = false;
     this.trouble = trouble;
   }
 
   /** Training of an earlier run, unless one goes on; runs of older versions have none. */
   show(looks: readonly CurveLook[] = [], stages: readonly PruneStage[] = []): void {
-    if (this.#job) return;
+    if (this.job) return;
     this.looks = looks;
     this.stages = stages;
     this.trouble = '';
-  }
-
-  pause(on: boolean): void {
-    this.paused = on;
-    this.#pace = null;
-    this.#job?.turn('pause', on);
-  }
-
-  /** Ends the training run that goes on with the best so far; the job goes on. */
-  stop(): void {
-    this.stopping = true;
-    this.#job?.turn('stop', true);
-    if (this.paused) this.pause(false);
   }
 }
