@@ -1,6 +1,6 @@
 /** Inspect: what a network is made of. May import the rooms below steps. */
 import { defaultPreprocess, FAMILIES, inputDims } from '../../models';
-import { type Analysis, analyze, type Dim, fixDimensions, type Model } from '../../onnx';
+import { type Analysis, analyze, type Dim, fixDimensions, type Model, producers } from '../../onnx';
 import type { ModelArtifact } from '../types';
 
 export { inspectMeta } from './meta';
@@ -16,6 +16,8 @@ export interface LayerReport {
   readonly activationBytes: number;
   /** Name of the first output: the tensor whose statistics belong to the layer. */
   readonly output: string;
+  /** Indices of the layers whose outputs it reads, each once. */
+  readonly after: readonly number[];
 }
 
 export interface ValueReport {
@@ -50,6 +52,14 @@ export function inspect(artifact: ModelArtifact): InspectReport {
   const { sized, note } = withSizes(model);
   const analysis = analyze(sized);
   const outputs = new Map(model.graph.nodes.map((node) => [node.name, node.outputs[0] ?? '']));
+  const index = new Map(analysis.layers.map(({ name }, i) => [name, i]));
+  const made = producers(model.graph);
+  const after = new Map(
+    model.graph.nodes.map((node) => {
+      const before = node.inputs.flatMap((input) => index.get(made.get(input)?.name ?? '') ?? []);
+      return [node.name, [...new Set(before)]];
+    }),
+  );
   const counts = new Map<string, number>();
   for (const { op } of model.graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1);
   const value = ({ name, dtype, shape }: ValueReport): ValueReport => ({ name, dtype, shape });
@@ -74,6 +84,7 @@ export function inspect(artifact: ModelArtifact): InspectReport {
       macs,
       activationBytes,
       output: outputs.get(name) ?? '',
+      after: after.get(name) ?? [],
     })),
     operators: Object.fromEntries([...counts].sort((a, b) => b[1] - a[1])),
     notes: note ? [...model.notes, note] : model.notes,

@@ -40,6 +40,18 @@ describe('inspect', () => {
     }
   });
 
+  it('says which layers each reads', async () => {
+    const artifact = await open(tinyYolox());
+    const { layers } = inspect(artifact);
+    for (const [i, layer] of layers.entries()) {
+      const node = artifact.model.graph.nodes.find(({ name }) => name === layer.name)!;
+      const makers = artifact.model.graph.nodes.filter(({ outputs }) => outputs.some((output) => node.inputs.includes(output)));
+      expect(layer.after.map((before) => layers[before]!.name).sort()).toEqual(makers.map(({ name }) => name).sort());
+      expect(layer.after.every((before) => before < i)).toBe(true);
+    }
+    expect(layers.some(({ after }) => after.length > 1)).toBe(true);
+  });
+
   it('names family and classes', async () => {
     const report = inspect(await open(tinyYolox({ classes: 3 })));
     expect(report.family).toBe('YOLOX (raw)');
