@@ -7,6 +7,7 @@ export { askToPersist, type Loss, type LostReason, openWithFallback, storageUsag
 export { DATABASE, diskStore } from './idb';
 export { memoryStore } from './memory';
 export type * from './types';
+export { exportWorkspace, type Imported, importWorkspace } from './workspace';
 
 /** IndexedDB where it works, else memory; never rejects. `onLoss` is called once, when records no longer reach the disk. */
 export function openStore(onLoss: (loss: Loss) => void): Promise<Store> {
