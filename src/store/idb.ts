@@ -1,5 +1,5 @@
 import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB, type StoreNames } from 'idb';
-import { type Store, TABLES, type TableName, type Tables } from './types';
+import type { Store, TableName, Tables } from './types';
 
 type Schema = DBSchema & { [T in TableName]: { key: string; value: Tables[T] } };
 type Upgrade = IDBPTransaction<Schema, StoreNames<Schema>[], 'versionchange'>;
@@ -9,7 +9,12 @@ export const DATABASE = 'bonsai-studio';
 /** Migration i takes a database of version i to version i + 1; a released one is never edited. */
 const MIGRATIONS: readonly ((db: IDBPDatabase<Schema>, transaction: Upgrade) => void)[] = [
   (db) => {
-    for (const table of TABLES) db.createObjectStore(table, { keyPath: 'id' });
+    for (const table of ['models', 'datasets', 'artifacts', 'runs', 'settings'] as const) db.createObjectStore(table, { keyPath: 'id' });
+  },
+  // Checkpoints lay among the settings; those of version 1 are of no use to journals.
+  (db, transaction) => {
+    for (const table of ['checkpoints', 'jobs'] as const) db.createObjectStore(table, { keyPath: 'id' });
+    void transaction.objectStore('settings').delete(IDBKeyRange.bound('checkpoint', 'checkpoint\uffff'));
   },
 ];
 

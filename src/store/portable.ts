@@ -52,12 +52,12 @@ export function openPacker(): Packer {
     if (ArrayBuffer.isView(value)) return view(value);
     if (value instanceof ArrayBuffer) return { [TAG]: 'buffer', part: part(value, () => new Blob([value])) };
     if (value instanceof Blob) {
-      const name = typeof File !== 'undefined' && value instanceof File ? { name: value.name, at: value.lastModified } : {};
-      return { [TAG]: 'blob', type: value.type, part: part(value, () => value), ...name };
+      const plain = { [TAG]: 'blob', type: value.type, part: part(value, () => value) };
+      return typeof File !== 'undefined' && value instanceof File ? { ...plain, name: value.name, at: value.lastModified } : plain;
     }
     if (value instanceof Map) return { [TAG]: 'map', entries: [...value].map(([k, v]) => [pack(k), pack(v)]) };
     if (value instanceof Set) return { [TAG]: 'set', entries: [...value].map(pack) };
-    if (value instanceof Date) return { [TAG]: 'date', at: value.getTime() };
+    if (value instanceof Date) return { [TAG]: 'date', at: pack(value.getTime()) };
     const entries = Object.entries(value).map(([k, v]) => [k, pack(v)] as const);
     // An object with the tag's own key, or one that JSON.parse would read as a prototype, travels as pairs.
     if (entries.some(([k]) => k === TAG || k === '__proto__')) return { [TAG]: 'object', entries };
@@ -121,7 +121,7 @@ export async function unpackValue(plain: unknown, part: (index: number) => Promi
       if (typeof tagged.is !== 'string' || !/^-?\d+$/.test(tagged.is)) throw damaged('a number is none');
       return BigInt(tagged.is);
     case 'date':
-      return new Date(Number(tagged.at));
+      return new Date(Number(await unpackValue(tagged.at, part)));
     case 'map':
       return new Map(await pairs());
     case 'set':

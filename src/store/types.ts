@@ -40,6 +40,22 @@ export interface StoredRun {
   readonly at: number;
 }
 
+/** What an unfinished step has worked out so far, under the hash of its inputs. */
+export interface StoredCheckpoint {
+  readonly id: string;
+  readonly value: unknown;
+}
+
+/** A job that was started and hasn't ended: all that is needed to start it again. */
+export interface StoredJob {
+  readonly id: string;
+  /** Name of the network, for people. */
+  readonly name: string;
+  /** Recipe, network and images as the page gave them; the store doesn't look inside. */
+  readonly value: unknown;
+  readonly at: number;
+}
+
 export interface StoredSetting {
   readonly id: string;
   readonly value: unknown;
@@ -51,10 +67,12 @@ export interface Tables {
   readonly artifacts: StoredArtifact;
   readonly runs: StoredRun;
   readonly settings: StoredSetting;
+  readonly checkpoints: StoredCheckpoint;
+  readonly jobs: StoredJob;
 }
 
 export type TableName = keyof Tables;
-export const TABLES = ['models', 'datasets', 'artifacts', 'runs', 'settings'] as const satisfies readonly TableName[];
+export const TABLES = ['models', 'datasets', 'artifacts', 'runs', 'settings', 'checkpoints', 'jobs'] as const satisfies readonly TableName[];
 
 /** One record for one table. */
 export type Write = { readonly [T in TableName]: { readonly table: T; readonly record: Tables[T] } }[TableName];
