@@ -2,7 +2,7 @@
 
 import type { SourceFile } from '../../workers/wire';
 import { StudioError } from '../numerics';
-import { text } from './text/en';
+import { t } from './text';
 
 export interface Intake {
   readonly model: { readonly name: string; readonly bytes: Uint8Array; readonly external: ReadonlyMap<string, Uint8Array> } | null;
@@ -31,7 +31,7 @@ const isRecipe = (json: unknown): boolean => typeof json === 'object' && json !=
  * @throws StudioError 'bad-data' for an empty folder, 'bad-file' for a single file of another kind
  */
 export async function sortFiles(files: readonly SourceFile[]): Promise<Intake> {
-  if (files.length === 0) throw new StudioError('bad-data', text.alerts.emptyFolder);
+  if (files.length === 0) throw new StudioError('bad-data', t('alerts.emptyFolder'));
   const model = files.find(({ path }) => /\.onnx$/i.test(path));
   if (model) {
     const beside = files.filter((file) => file !== model && !IMAGE.test(file.path) && !/\.json$/i.test(file.path));
@@ -53,7 +53,7 @@ export async function sortFiles(files: readonly SourceFile[]): Promise<Intake> {
   const only = files[0]!;
   if (files.length === 1)
     return { model: { name: only.path, bytes: await bytesOf(only.file), external: new Map() }, recipe: null, images: null };
-  throw new StudioError('bad-file', text.alerts.unknownFile(only.path));
+  throw new StudioError('bad-file', t('alerts.unknownFile', { name: only.path }));
 }
 
 function fileOf(entry: FileSystemFileEntry): Promise<File> {

@@ -11,7 +11,7 @@ import {
   strengths,
   topOptions,
 } from '../../src/ui/recipe/repairs';
-import { en } from '../../src/ui/text/en';
+import { named } from '../../src/ui/text';
 
 describe('the quantize card', () => {
   it('shows every option exactly once, when all repairs are on', () => {
@@ -45,9 +45,10 @@ describe('the quantize card', () => {
 
   it('names every option of every step, every strength and every repair in the texts', () => {
     for (const { key } of Object.values(STEP_META).flatMap(({ options }) => options))
-      expect(en.recipe.options[key] ?? en.recipe.repairs[key], key).toBeTruthy();
-    for (const name of strengths) expect([en.recipe.strength.names[name], en.recipe.strength.does[name]], name).not.toContain(undefined);
-    for (const { key } of REPAIR_SWITCHES) expect(en.recipe.repairs[key], key).toBeTruthy();
+      expect(named('recipe.options', key, '') || named('recipe.repairs', key, ''), key).toBeTruthy();
+    for (const name of strengths)
+      expect([named('recipe.strength.names', name, ''), named('recipe.strength.does', name, '')], name).not.toContain('');
+    for (const { key } of REPAIR_SWITCHES) expect(named('recipe.repairs', key, ''), key).toBeTruthy();
   });
 });
 

@@ -8,7 +8,7 @@ import {
   STEP_META,
   type Verdict,
 } from '../../pipeline';
-import { text } from '../text/en';
+import { named, t } from '../text';
 
 export interface WholePart {
   readonly id: 'weightsOnly' | 'activationsOnly' | 'both';
@@ -34,12 +34,11 @@ const HARMLESS_DB = 40;
 /** The first question of all, answered: weights or activations? */
 export function wholeSentence({ whole }: AnalysisReport): string {
   const { weightsOnly, activationsOnly, both } = whole;
-  const say = text.causes.whole;
-  if (both.sqnrDb >= HARMLESS_DB) return say.harmless;
+  if (both.sqnrDb >= HARMLESS_DB) return t('causes.whole.harmless');
   const ratio = activationsOnly.outputError / Math.max(weightsOnly.outputError, Number.MIN_VALUE);
-  if (ratio >= CLEARLY) return say.activations(times(ratio));
-  if (ratio <= 1 / CLEARLY) return say.weights(times(1 / ratio));
-  return say.balanced;
+  if (ratio >= CLEARLY) return t('causes.whole.activations', { ratio: times(ratio) });
+  if (ratio <= 1 / CLEARLY) return t('causes.whole.weights', { ratio: times(1 / ratio) });
+  return t('causes.whole.balanced');
 }
 
 /** "3.4×", "1,000×" at most: beyond that the figure says nothing. */
@@ -93,8 +92,8 @@ export function change(before: number, after: number): string | null {
 /** A repair's options as "label: value". */
 export function repairWords(repair: OptionValues): readonly string[] {
   return Object.entries(repair).map(([key, value]) => {
-    const label = text.recipe.repairs[key] ?? text.recipe.options[key] ?? key;
-    const shown = typeof value === 'boolean' ? (value ? text.causes.on : text.causes.off) : String(value);
+    const label = named('recipe.repairs', key, named('recipe.options', key));
+    const shown = typeof value === 'boolean' ? (value ? t('causes.on') : t('causes.off')) : String(value);
     const known = STEP_META.quantize.options.find((option) => option.key === key);
     return `${label}: ${shown}${known?.type === 'number' && known.unit ? ` ${known.unit}` : ''}`;
   });

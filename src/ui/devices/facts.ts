@@ -1,6 +1,6 @@
 /** A device's profile as lines to read: what is stated, how far it can be trusted, where it was read. */
 import type { DeviceProfile } from '../../../workers/device';
-import { text } from '../text/en';
+import { named, t } from '../text';
 
 export type Mark = DeviceProfile['compiler']['mark'];
 
@@ -33,9 +33,9 @@ export function humanName(key: string): string {
 }
 
 export function valueWords(value: unknown): string {
-  if (value === null || value === undefined) return text.device.notStated;
-  if (typeof value === 'boolean') return value ? text.device.yes : text.device.no;
-  if (Array.isArray(value)) return value.length ? value.map(valueWords).join(', ') : text.device.none;
+  if (value === null || value === undefined) return t('device.notStated');
+  if (typeof value === 'boolean') return value ? t('device.yes') : t('device.no');
+  if (Array.isArray(value)) return value.length ? value.map(valueWords).join(', ') : t('device.none');
   if (typeof value === 'object')
     return Object.entries(value)
       .map(([key, entry]) => `${humanName(key).toLowerCase()} ${valueWords(entry)}`)
@@ -45,7 +45,7 @@ export function valueWords(value: unknown): string {
 
 function line(path: string, { value, mark, source }: AnyFact): FactLine {
   const key = path.split('.').at(-1)!;
-  return { key: path, label: text.device.facts[path] ?? humanName(key), value: valueWords(value), mark, source };
+  return { key: path, label: named('device.facts', path, humanName(key)), value: valueWords(value), mark, source };
 }
 
 /** Every fact below `value`, by its path; a key that isn't known to the texts is shown under its own name. */
@@ -64,8 +64,9 @@ export function factGroups(profile: DeviceProfile): readonly FactGroup[] {
       lines: [
         ...fusions.map((fusion, i): FactLine => {
           const { layers, activations } = fusion.value;
-          const value = text.device.fusion(layers.join(', '), activations.join(', '));
-          return { ...line(`fusions.${i}`, fusion), label: text.device.fused, value };
+          const names = { layers: layers.join(', '), activations: activations.join(', ') };
+          const value = names.activations ? t('device.fusion', names) : names.layers;
+          return { ...line(`fusions.${i}`, fusion), label: t('device.fused'), value };
         }),
         ...factsIn(sharing, 'sharing'),
         ...factsIn({ staticShapes }, ''),

@@ -1,11 +1,13 @@
-import { describeError, StudioError } from '../../numerics';
+import { StudioError } from '../../numerics';
+import { errorSentence } from '../text';
 
 export interface Alert {
   readonly id: number;
   readonly kind: 'error' | 'info';
-  readonly message: string;
+  /** What it says, in the language of the moment. */
+  message(): string;
   /** A way on, offered as a button. */
-  readonly action?: { readonly label: string; run(): void };
+  readonly action?: { label(): string; run(): void };
 }
 
 /** Messages that never block: errors stay until dismissed, the rest for a while. */
@@ -16,18 +18,18 @@ export class Alerts {
   #add(alert: Omit<Alert, 'id'>): void {
     const id = this.#next++;
     // What is said again replaces what was said.
-    const others = this.list.filter(({ message }) => message !== alert.message);
+    const others = this.list.filter(({ message }) => message() !== alert.message());
     this.list = [...others.slice(-3), { ...alert, id }];
     if (alert.kind === 'info' && !alert.action) setTimeout(() => this.dismiss(id), 8000);
   }
 
-  info(message: string, action?: Alert['action']): void {
+  info(message: () => string, action?: Alert['action']): void {
     this.#add({ kind: 'info', message, action });
   }
 
   error(error: unknown): void {
     if (error instanceof StudioError && error.code === 'cancelled') return;
-    this.#add({ kind: 'error', message: describeError(error) });
+    this.#add({ kind: 'error', message: () => errorSentence(error) });
   }
 
   dismiss(id: number): void {

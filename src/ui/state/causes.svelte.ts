@@ -1,5 +1,5 @@
 import type { Progress } from '../../../workers/wire';
-import { describeError, StudioError } from '../../numerics';
+import { StudioError } from '../../numerics';
 import { type AnalysisReport, type Recipe, type Story, stepOf } from '../../pipeline';
 import { helpfulRepairs } from '../causes/words';
 import type { Studio } from './studio.svelte';
@@ -18,8 +18,8 @@ export class CausesState {
   image = $state(0);
   running = $state<'analyze' | 'story' | null>(null);
   progress = $state.raw<Progress | null>(null);
-  /** What kept the last call from ending, as a sentence; '' when nothing did. */
-  trouble = $state('');
+  /** What kept the last call from ending, null when nothing did. */
+  trouble = $state.raw<unknown>(null);
 
   constructor(private readonly studio: Studio) {}
 
@@ -38,7 +38,7 @@ export class CausesState {
   reset(): void {
     this.cancel();
     this.report = this.#recipe = null;
-    this.trouble = '';
+    this.trouble = null;
     this.#tellNothing();
     this.image = 0;
   }
@@ -76,14 +76,14 @@ export class CausesState {
     if (this.studio.busy) return null;
     this.running = what;
     this.progress = null;
-    this.trouble = '';
+    this.trouble = null;
     this.#abort = new AbortController();
     try {
       return await call((progress) => {
         this.progress = progress;
       }, this.#abort.signal);
     } catch (error) {
-      if (!(error instanceof StudioError && error.code === 'cancelled')) this.trouble = describeError(error);
+      if (!(error instanceof StudioError && error.code === 'cancelled')) this.trouble = error;
       return null;
     } finally {
       this.running = null;

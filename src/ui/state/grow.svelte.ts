@@ -1,5 +1,5 @@
 import type { CurveLook, GrownDetector, Progress } from '../../../workers/wire';
-import { describeError, StudioError } from '../../numerics';
+import { StudioError } from '../../numerics';
 import type { Detection } from '../../pipeline';
 import { GrowWorker, JobSwitches } from '../bridge';
 import { Hand } from './hand.svelte';
@@ -17,8 +17,8 @@ export class GrowState extends Hand {
   progress = $state.raw<Progress | null>(null);
   running = $state(false);
   grown = $state.raw<GrownDetector | null>(null);
-  /** What kept the last run from ending, as a sentence; '' when nothing did. */
-  trouble = $state('');
+  /** What kept the last run from ending, null when nothing did. */
+  trouble = $state.raw<unknown>(null);
 
   async start(): Promise<void> {
     if (this.running) return;
@@ -47,7 +47,7 @@ export class GrowState extends Hand {
       const grown = await this.#worker.grow(on, abort.signal, job);
       if (mine()) this.grown = grown;
     } catch (error) {
-      if (mine() && !(error instanceof StudioError && error.code === 'cancelled')) this.trouble = describeError(error);
+      if (mine() && !(error instanceof StudioError && error.code === 'cancelled')) this.trouble = error;
     } finally {
       if (mine()) this.#ended();
     }
@@ -69,6 +69,6 @@ export class GrowState extends Hand {
     this.found = [];
     this.looks = [];
     this.grown = null;
-    this.trouble = '';
+    this.trouble = null;
   }
 }

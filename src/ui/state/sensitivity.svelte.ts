@@ -1,5 +1,5 @@
 import type { Progress, SensitivityReport } from '../../../workers/wire';
-import { describeError, StudioError } from '../../numerics';
+import { StudioError } from '../../numerics';
 import type { Studio } from './studio.svelte';
 
 /** What each group of channels is worth to the open network. */
@@ -9,8 +9,8 @@ export class SensitivityState {
   report = $state.raw<SensitivityReport | null>(null);
   running = $state(false);
   progress = $state.raw<Progress | null>(null);
-  /** What kept the last scan from ending, as a sentence; '' when nothing did. */
-  trouble = $state('');
+  /** What kept the last scan from ending, null when nothing did. */
+  trouble = $state.raw<unknown>(null);
 
   constructor(private readonly studio: Studio) {}
 
@@ -18,21 +18,21 @@ export class SensitivityState {
   reset(): void {
     this.cancel();
     this.report = null;
-    this.trouble = '';
+    this.trouble = null;
   }
 
   async scan(): Promise<void> {
     if (this.studio.busy) return;
     this.running = true;
     this.progress = null;
-    this.trouble = '';
+    this.trouble = null;
     this.#abort = new AbortController();
     try {
       this.report = await this.studio.scanSensitivity((progress) => {
         this.progress = progress;
       }, this.#abort.signal);
     } catch (error) {
-      if (!(error instanceof StudioError && error.code === 'cancelled')) this.trouble = describeError(error);
+      if (!(error instanceof StudioError && error.code === 'cancelled')) this.trouble = error;
     } finally {
       this.running = false;
       this.progress = null;

@@ -8,12 +8,12 @@ import type {
   Progress,
   SensitivityReport,
 } from '../../../workers/wire';
-import { describeError, StudioError } from '../../numerics';
+import { StudioError } from '../../numerics';
 import type { AnalysisReport, Recipe, ResultRow, RunEvent, Story } from '../../pipeline';
 import { askToPersist, openStore, type Store } from '../../store';
 import { JobSwitches, StepWorker } from '../bridge';
 import { type Intake, sortFiles } from '../intake';
-import { text } from '../text/en';
+import { t } from '../text';
 import { goBack } from '../training/go-back';
 import { Alerts } from './alerts.svelte';
 import { CausesState } from './causes.svelte';
@@ -64,6 +64,8 @@ export class Studio {
   readonly grow = new GrowState();
   #store: Promise<Store>;
   #abort: AbortController | null = null;
+  /** Images kept of the camera, where those are open. */
+  #cameraFrames: Extract<ImageSource, { kind: 'files' }> | null = null;
 
   model = $state.raw<OpenModel | null>(null);
   embedded = $state.raw<readonly Embedded[]>([]);
@@ -96,7 +98,7 @@ export class Studio {
 
   constructor() {
     this.preview.onLost = () => this.attempt(() => this.#restorePreview());
-    this.#store = openStore((loss) => this.alerts.info(text.alerts.memory(loss.reason)));
+    this.#store = openStore((loss) => this.alerts.info(() => t('alerts.memory', { why: loss.reason })));
   }
 
   async start(): Promise<void> {
@@ -172,7 +174,7 @@ export class Studio {
   async #take({ model, recipe, images }: Intake): Promise<void> {
     if (recipe) {
       this.recipe.load(recipe.json);
-      this.alerts.info(text.alerts.recipeOpened(this.recipe.current.name));
+      this.alerts.info(() => t('alerts.recipeOpened', { name: this.recipe.current.name }));
     }
     if (images) {
       const source: ImageSource = { kind: 'files', ...images };
@@ -180,28 +182,29 @@ export class Studio {
       this.imageFiles = source;
       this.labelled = info.labelled;
       this.preview.images = info;
-      this.alerts.info(text.alerts.imagesOpened(info.fileNames.length, info.name, info.labelled));
-      for (const note of info.notes) this.alerts.info(note);
+      const opened = { name: info.name, count: info.fileNames.length };
+      this.alerts.info(() => t(info.labelled ? 'alerts.labelledOpened' : 'alerts.unlabelledOpened', opened));
+      for (const note of info.notes) this.alerts.info(() => note);
       await this.preview.show('images');
       await this.#advise();
     }
     if (model) {
       await this.open({ ...model, embedded: false });
-      this.alerts.info(text.alerts.opened(model.name));
+      this.alerts.info(() => t('alerts.opened', { name: model.name }));
     }
   }
 
   /** Images of their own for recovery and QAT. Throws StudioError 'bad-data' where there are none. */
   async takeTrainingImages(files: Parameters<typeof sortFiles>[0]): Promise<void> {
     const { images } = await sortFiles(files);
-    if (!images) throw new StudioError('bad-data', text.training.noImages, text.training.noImagesHint);
+    if (!images) throw new StudioError('bad-data', t('training.noImages'), t('training.noImagesHint'));
     this.training.images = { kind: 'files', ...images };
   }
 
   /** Another network that teaches; refused at once where it is none. */
   async takeTeacher(files: Parameters<typeof sortFiles>[0]): Promise<void> {
     const { model } = await sortFiles(files);
-    if (!model) throw new StudioError('bad-file', text.training.noTeacher, text.training.noTeacherHint);
+    if (!model) throw new StudioError('bad-file', t('training.noTeacher'), t('training.noTeacherHint'));
     await this.#steps.inspect(model.name, model.bytes, model.external);
     this.training.teacher = { name: model.name, model: model.bytes, external: model.external };
   }
@@ -213,12 +216,11 @@ export class Studio {
     const canvas = new OffscreenCanvas(frame.width, frame.height);
     canvas.getContext('2d')!.drawImage(frame.bitmap, 0, 0);
     const file = await canvas.convertToBlob({ type: 'image/png' });
-    const name = text.preview.cameraFrames;
-    const before = this.imageFiles?.name === name ? this.imageFiles.files : [];
+    const before = this.imageFiles === this.#cameraFrames ? (this.#cameraFrames?.files ?? []) : [];
     const files = [...before, { path: `frame-${String(before.length + 1).padStart(3, '0')}.png`, file }];
-    this.imageFiles = { kind: 'files', name, files };
+    this.imageFiles = this.#cameraFrames = { kind: 'files', name: t('preview.cameraFrames'), files };
     this.labelled = false;
-    this.alerts.info(text.preview.captured(files.length));
+    this.alerts.info(() => t('preview.captured', { count: files.length }));
   }
 
   /** Feeds the network in another way: shown at once, and part of the recipe. */
@@ -235,8 +237,8 @@ export class Studio {
     const advice = await this.preview.worker.advise();
     if (!advice) return;
     const { preset } = advice;
-    const action = preset ? { label: text.alerts.useIt, run: () => this.attempt(() => this.usePreprocess(preset)) } : undefined;
-    this.alerts.info(advice.note, action);
+    const action = preset ? { label: () => t('alerts.useIt'), run: () => this.attempt(() => this.usePreprocess(preset)) } : undefined;
+    this.alerts.info(() => advice.note, action);
   }
 
   async run(): Promise<void> {
@@ -261,8 +263,8 @@ export class Studio {
       await this.history.add(model.name, recipe.name, result);
     } catch (error) {
       const cancelled = error instanceof StudioError && error.code === 'cancelled';
-      this.training.end(cancelled ? '' : describeError(error));
-      if (cancelled) this.alerts.info(text.job.cancelled);
+      this.training.end(cancelled ? null : error);
+      if (cancelled) this.alerts.info(() => t('job.cancelled'));
       else this.alerts.error(error);
     } finally {
       this.running = false;
@@ -316,7 +318,7 @@ export class Studio {
   async pictureOf(index: number): Promise<ImageBitmap | null> {
     const { source } = this.storyImages;
     // The preview doesn't know the frames that were kept of the camera.
-    if (source.kind === 'files' && source.name === text.preview.cameraFrames) return createImageBitmap(source.files[index]!.file);
+    if (source.kind === 'files' && source === this.#cameraFrames) return createImageBitmap(source.files[index]!.file);
     const request = source.kind === 'scenes' ? { scene: source.first + index } : { image: index };
     return (await this.preview.worker.frame(request, 1))?.bitmap ?? null;
   }
@@ -327,7 +329,10 @@ export class Studio {
     if (!model) return;
     const bytes = await this.#steps.cut(model, values);
     await this.open({ name: model.name.replace(/(-cut)?(\.onnx)?$/i, '-cut.onnx'), bytes, embedded: false });
-    this.alerts.info(text.device.wasCut(values.length), { label: text.device.undoCut, run: () => this.attempt(() => this.open(model)) });
+    this.alerts.info(() => t('device.wasCut', { count: values.length }), {
+      label: () => t('device.undoCut'),
+      run: () => this.attempt(() => this.open(model)),
+    });
   }
 
   #callbacks(

@@ -19,8 +19,8 @@ export class TrainingState extends Hand {
 
   looks = $state.raw<readonly CurveLook[]>([]);
   stages = $state.raw<readonly PruneStage[]>([]);
-  /** What ended the last job before its time, as a sentence; '' when nothing did. */
-  trouble = $state('');
+  /** What ended the last job before its time, null when nothing did. */
+  trouble = $state.raw<unknown>(null);
 
   segments = $derived.by(() => segmentsOf(this.looks));
   /** A training run goes on (or pauses) now. */
@@ -39,7 +39,7 @@ export class TrainingState extends Hand {
     this.#resumed = this.#progress = null;
     this.looks = [];
     this.stages = [];
-    this.trouble = '';
+    this.trouble = null;
   }
 
   /** Notes how far it is; the time left goes by the pace of steps, pauses and resumed ones left out. */
@@ -68,7 +68,7 @@ export class TrainingState extends Hand {
   }
 
   /** The job ended; what was seen of it stays. */
-  end(trouble = ''): void {
+  end(trouble: unknown = null): void {
     this.take(null);
     this.#progress = null;
     this.trouble = trouble;
@@ -79,6 +79,6 @@ export class TrainingState extends Hand {
     if (this.job) return;
     this.looks = looks;
     this.stages = stages;
-    this.trouble = '';
+    this.trouble = null;
   }
 }

@@ -1,6 +1,6 @@
 /** Figures of training in words. */
 import { percent } from '../format';
-import { text } from '../text/en';
+import { named, t } from '../text';
 
 /** A loss: three digits that count. */
 export function lossFigure(value: number | null): string {
@@ -19,5 +19,5 @@ export function axisFigure(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
-export const mapFigure = (value: number | null) => (value === null ? text.training.notMeasured : `${percent(value)} %`);
-export const partName = (name: string) => text.training.parts[name] ?? name;
+export const mapFigure = (value: number | null) => (value === null ? t('training.notMeasured') : `${percent(value)} %`);
+export const partName = (name: string) => named('training.parts', name);
