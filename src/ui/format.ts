@@ -1,6 +1,19 @@
-/** Numbers with units, one way everywhere. */
-const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
-const short = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
+/** Numbers with units, one way everywhere, as the page's language writes them. */
+import { formatLocale, locale, t } from './text';
+
+const formats = new Map<string, Intl.NumberFormat>();
+
+/** Making a format costs more than using one. */
+function number(value: number, options: Intl.NumberFormatOptions): string {
+  const language = locale();
+  const key = `${language} ${JSON.stringify(options)}`;
+  let format = formats.get(key);
+  if (!format) formats.set(key, (format = new Intl.NumberFormat(language, options)));
+  return format.format(value);
+}
+
+const whole = (value: number) => number(value, { maximumFractionDigits: 0 });
+const fixed = (value: number, digits: number) => number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 function scaled(value: number, unit: string): string {
   for (const [limit, prefix] of [
@@ -8,26 +21,32 @@ function scaled(value: number, unit: string): string {
     [1e6, 'M'],
     [1e3, 'k'],
   ] as const)
-    if (value >= limit) return `${short.format(value / limit)} ${prefix}${unit}`;
-  return `${whole.format(value)} ${unit}`.trim();
+    if (value >= limit) return `${number(value / limit, { maximumSignificantDigits: 3 })} ${prefix}${unit}`;
+  return `${whole(value)} ${unit}`.trim();
 }
 
-export const count = (value: number) => whole.format(value);
+export const count = whole;
 export const parameters = (value: number) => scaled(value, '');
 export const macs = (value: number) => scaled(value, 'MAC');
-export const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB`;
-export const percent = (value: number | null | undefined) => (value === null || value === undefined ? 'n/a' : value.toFixed(1));
+export const megabytes = (bytes: number) => `${fixed(bytes / 1e6, 2)} MB`;
+export const percent = (value: number | null | undefined) => (value === null || value === undefined ? t('figures.none') : fixed(value, 1));
 /** "+1.2", "−3.4": with the sign that a difference needs. */
-export const signed = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(1)}`;
+export const signed = (value: number) => `${value < 0 ? '−' : '+'}${fixed(Math.abs(value), 1)}`;
 
 /** "[21.0, 27.3]" */
 export const interval = ({ low, high }: { readonly low: number; readonly high: number }, format: (value: number) => string = percent) =>
   `[${format(low)}, ${format(high)}]`;
 
-export const milliseconds = (value: number) => `${value < 10 ? value.toFixed(1) : whole.format(value)} ms`;
-export const decibels = (value: number | null | undefined) => (value === null || value === undefined ? '–' : `${value.toFixed(1)} dB`);
+export const milliseconds = (value: number) => `${value < 10 ? fixed(value, 1) : whole(value)} ms`;
+export const decibels = (value: number | null | undefined) => (value === null || value === undefined ? '–' : `${fixed(value, 1)} dB`);
 
 export function duration(seconds: number): string {
-  if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  if (seconds < 60) return t('figures.seconds', { seconds: Math.max(1, Math.round(seconds)) });
+  return t('figures.minutes', { minutes: Math.floor(seconds / 60), seconds: Math.round(seconds % 60) });
 }
+
+/** Day and time of a moment (ms since 1970), short. */
+export const moment = (at: number) => new Intl.DateTimeFormat(formatLocale(), { dateStyle: 'short', timeStyle: 'short' }).format(at);
+
+/** "28/11/2026, 14:50" */
+export const when = (at: number) => new Intl.DateTimeFormat(formatLocale(), { dateStyle: 'short', timeStyle: 'short' }).format(at);

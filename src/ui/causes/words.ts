@@ -8,6 +8,7 @@ import {
   STEP_META,
   type Verdict,
 } from '../../pipeline';
+import { count } from '../format';
 import { named, t } from '../text';
 
 export interface WholePart {
@@ -43,7 +44,7 @@ export function wholeSentence({ whole }: AnalysisReport): string {
 
 /** "3.4×", "1,000×" at most: beyond that the figure says nothing. */
 export function times(ratio: number): string {
-  return ratio >= 1000 ? 'over 1,000×' : `${ratio.toPrecision(ratio < 10 ? 2 : 3).replace(/\.0+$/, '')}×`;
+  return ratio >= 1000 ? t('causes.manyTimes') : `${ratio.toPrecision(ratio < 10 ? 2 : 3).replace(/\.0+$/, '')}×`;
 }
 
 /** Everything that a layer adds to the output error; null before it was measured. */
@@ -75,7 +76,7 @@ export function channelBars({ channels, grid }: Evidence): readonly ChannelBar[]
 }
 
 export function figure(value: number): string {
-  if (Number.isInteger(value) && Math.abs(value) < 1e6) return value.toLocaleString();
+  if (Number.isInteger(value) && Math.abs(value) < 1e6) return count(value);
   return Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(1) : value.toPrecision(3);
 }
 

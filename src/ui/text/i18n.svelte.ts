@@ -26,7 +26,7 @@ let wanted: Locale = 'en';
 /** The language that the page speaks now; reactive. */
 export const locale = (): Locale => current;
 
-/** What numbers and dates are written by: the browser's own variant of the language where it has one. */
+/** What dates are written by: the browser's own variant of the language (en-GB) where it has one. */
 export function formatLocale(): string {
   const own = typeof navigator === 'undefined' ? [] : navigator.languages;
   return own.find((language) => language.split('-')[0] === current) ?? current;

@@ -19,5 +19,5 @@ export function axisFigure(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
-export const mapFigure = (value: number | null) => (value === null ? t('training.notMeasured') : `${percent(value)} %`);
+export const mapFigure = (value: number | null) => (value === null ? t('figures.none') : `${percent(value)} %`);
 export const partName = (name: string) => named('training.parts', name);

@@ -15,6 +15,7 @@ export const preview = {
     found_other: '{{count, number}} detections',
     waiting: 'The detector is starting…',
     generic: 'This network is no detector that the studio knows: it can be pruned and quantized, and is judged by the SQNR of its outputs.',
+    detail: 'preprocess {{preprocess}}, inference {{inference}}, decode {{decode}}',
     fps: '{{n}} FPS',
     noImages: 'No images yet: open a folder, or look at the scenes.',
     useScenes: 'Show the scenes',

@@ -36,11 +36,13 @@ export const results = {
       'task-clipping': 'Clip for the detections',
       'least-squares': 'Least squares',
       learn: 'Learn scales and zero points',
+      qat: 'Quantization-aware training (QAT)',
       rounding: 'Rounding by output error',
       'bias-correction': 'Bias correction',
     },
     ap50: 'AP50',
     examples: 'Detections',
+    examplesHelp: 'score ≥ 0.3, first images',
     images_one: '{{count, number}} image',
     images_other: '{{count, number}} images',
     kind: {

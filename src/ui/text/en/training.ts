@@ -15,7 +15,6 @@ export const training = {
     trouble: '{{sentence}} Run it again: training goes on from its last checkpoint.',
     bestAt: 'best at image-step {{step}}, loss on unseen images {{before}} → {{after}}',
     agreement: 'mAP against the original',
-    notMeasured: 'n/a',
     noValues: 'Not measured in these runs.',
     loss: 'Training',
     unseen: 'Unseen images',
