@@ -1,7 +1,7 @@
-import { readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
-import { defineConfig, type Plugin } from 'vite';
+import { defineConfig } from 'vite';
+import { SITE_POLICY } from './src/site/index.ts';
+import { offlineSite, singleFile } from './src/site/node.ts';
 
 /** Cross-origin isolation: without it there is no SharedArrayBuffer, so WASM has one thread. */
 const headers = {
@@ -9,35 +9,14 @@ const headers = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
-/** Lists the build's files for the service worker, which keeps them for offline use. */
-function precacheList(): Plugin {
-  let folder = '';
-  return {
-    name: 'bonsai-precache-list',
-    apply: 'build',
-    configResolved: (config) => {
-      folder = join(config.root, config.build.outDir);
-    },
-    closeBundle() {
-      const files = readdirSync(folder, { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile() && !['sw.js', 'precache.json'].includes(entry.name))
-        .map((entry) =>
-          join(entry.parentPath, entry.name)
-            .slice(folder.length + 1)
-            .replaceAll('\\', '/'),
-        );
-      writeFileSync(join(folder, 'precache.json'), JSON.stringify(['./', ...files.sort()]));
-    },
-  };
-}
-
+/** `vite build` makes a folder of the site, `vite build --mode single` one file. */
 export default defineConfig({
   base: './',
   publicDir: 'static',
-  plugins: [svelte(), precacheList()],
+  plugins: [svelte(), offlineSite(), singleFile('static')],
   worker: { format: 'es' },
   server: { headers },
-  preview: { headers },
+  preview: { headers: { ...headers, 'Content-Security-Policy': SITE_POLICY } },
   build: { target: 'es2022', chunkSizeWarningLimit: 1500 },
   // Found late, these would make the dev server reload the page in the middle of a run.
   optimizeDeps: {

@@ -1,6 +1,8 @@
-// Adds the isolation headers that a static host lacks (threads need them), and keeps the whole site for offline use.
-// Works under any path: every address is relative to where this file lies.
-const CACHE = 'bonsai-studio-v1';
+// Adds the headers that a static host lacks (isolation, which threads need, and the policy, which workers don't take from
+// their page), and keeps the whole site for offline use. Works under any path: every address is relative to where this
+// file lies. The build writes the two words in percent signs.
+const CACHE = '%CACHE%';
+const POLICY = "%POLICY%";
 const LIST = new URL('precache.json', self.location.href).href;
 
 self.addEventListener('install', () => self.skipWaiting());
@@ -13,12 +15,13 @@ self.addEventListener('activate', (event) => {
   event.waitUntil(tidy());
 });
 
-function isolated(response) {
+function headed(response) {
   if (response.status === 0) return response;
   const headers = new Headers(response.headers);
   headers.set('Cross-Origin-Opener-Policy', 'same-origin');
   headers.set('Cross-Origin-Embedder-Policy', 'require-corp');
   headers.set('Cross-Origin-Resource-Policy', 'same-origin');
+  headers.set('Content-Security-Policy', POLICY);
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
@@ -29,15 +32,15 @@ async function answer(request) {
   const kept = () => cache.match(request, { ignoreVary: true, ignoreSearch: request.mode === 'navigate' });
   if (isHashed(request.url)) {
     const hit = await kept();
-    if (hit) return isolated(hit);
+    if (hit) return headed(hit);
   }
   try {
     const response = await fetch(request);
     if (response.ok && response.type === 'basic' && response.status === 200) await cache.put(request, response.clone());
-    return isolated(response);
+    return headed(response);
   } catch (error) {
     const hit = await kept();
-    if (hit) return isolated(hit);
+    if (hit) return headed(hit);
     throw error;
   }
 }
@@ -60,11 +63,13 @@ async function keepSite() {
   const wanted = (await response.json()).map((path) => new URL(path, self.location.href).href).filter((url) => !isOtherBuild(url));
   const present = (await cache.keys()).map((request) => request.url);
   for (const url of present) if (isHashed(url) && !wanted.includes(url)) await cache.delete(url);
-  for (const url of wanted) {
-    if (isHashed(url) && present.includes(url)) continue;
-    const file = await fetch(url);
-    if (file.ok) await cache.put(url, file);
-  }
+  for (const url of wanted)
+    // The page locks a file of the runtime while it fetches and keeps it.
+    await navigator.locks.request(url, async () => {
+      if (isHashed(url) && (await cache.match(url, { ignoreVary: true }))) return;
+      const file = await fetch(url);
+      if (file.ok) await cache.put(url, file);
+    });
   return true;
 }
 

@@ -7,7 +7,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   numerics: [],
   onnx: [],
   kernels: [],
-  runtime: ['onnx', 'kernels'],
+  site: [],
+  runtime: ['onnx', 'kernels', 'site'],
   models: ['onnx'],
   devices: ['onnx'],
   data: [],
@@ -16,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   steps: ['onnx', 'kernels', 'runtime', 'models', 'devices', 'data', 'autodiff', 'training'],
   store: [],
   pipeline: ['steps', 'store'],
-  ui: ['pipeline', 'onnx', 'models', 'store'],
+  ui: ['pipeline', 'onnx', 'models', 'store', 'site'],
   cli: ['pipeline', 'store', 'data', 'runtime', 'training', 'onnx'],
 };
 

@@ -20,12 +20,18 @@ export interface WebGpuEngineOptions {
  * GPU reports make `run` reject with 'runtime' instead of answering zeros.
  */
 export async function createWebGpuEngine(options: WebGpuEngineOptions = {}): Promise<Engine> {
-  const device = options.device ?? (await requestDevice());
   // The JSPI build is smaller and warms up faster, where the browser can suspend WebAssembly.
   const jspi = 'Suspending' in WebAssembly;
+  const file = options.wasmUrl ?? (jspi ? jspiFile : asyncifyFile);
+  if (!file)
+    throw new StudioError(
+      'unsupported',
+      'The single file has WebGPU only for browsers that can suspend WebAssembly.',
+      'Use a newer browser.',
+    );
+  const device = options.device ?? (await requestDevice());
   const ort = jspi ? await import('onnxruntime-web/jspi') : await import('onnxruntime-web/webgpu');
-  const url = new URL(options.wasmUrl ?? (jspi ? jspiFile : asyncifyFile), globalThis.location.href).href;
-  ort.env.wasm.wasmPaths = { wasm: url };
+  const url = new URL(file, globalThis.location.href).href;
   ort.env.wasm.numThreads = 1;
   const close = options.device ? undefined : () => device.destroy();
   const engine = createOrtEngine({
@@ -41,7 +47,7 @@ export async function createWebGpuEngine(options: WebGpuEngineOptions = {}): Pro
     close,
   });
   try {
-    await loadRuntime(engine, url);
+    await loadRuntime(ort.env, engine, url);
   } catch (error) {
     close?.();
     throw error;

@@ -1,9 +1,10 @@
 /** onnxruntime-web on WASM: the page's engine for every number that is scored. Pages and workers only. */
+import type { Env } from 'onnxruntime-web';
 import wasmFile from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
 import { createOrtEngine, type OrtModule } from './ort-engine';
 import { probeModel } from './probe';
 import type { Engine } from './types';
-import { diagnoseWasm, pageThreads } from './wasm-file';
+import { openWasm, pageThreads } from './wasm-file';
 
 export interface WasmEngineOptions {
   /** Default: the cores, at most 4; always 1 without cross-origin isolation. Fixed by the first engine of a worker. */
@@ -20,7 +21,6 @@ export async function createWasmEngine(options: WasmEngineOptions = {}): Promise
   const ort = await import('onnxruntime-web/wasm');
   const url = new URL(options.wasmUrl ?? wasmFile, globalThis.location.href).href;
   const { threads, note } = pageThreads(options.threads, globalThis.crossOriginIsolated, navigator.hardwareConcurrency);
-  ort.env.wasm.wasmPaths = { wasm: url };
   ort.env.wasm.numThreads = threads;
   const engine = createOrtEngine({
     ort: ort as unknown as OrtModule,
@@ -31,15 +31,22 @@ export async function createWasmEngine(options: WasmEngineOptions = {}): Promise
     device: null,
     sessionOptions: { executionProviders: ['wasm'] },
   });
-  await loadRuntime(engine, url);
+  await loadRuntime(ort.env, engine, url);
   return engine;
 }
 
-/** Opens and closes the smallest network; a failure is explained by looking at the runtime file. */
-export async function loadRuntime(engine: Engine, url: string): Promise<void> {
+/** Files that a runtime was made of; it keeps its first one for good. */
+const loaded = new Set<string>();
+
+/** Fetches the runtime file, and opens and closes the smallest network. Throws as fetchWasm does. */
+export async function loadRuntime({ wasm }: Env, engine: Engine, file: string): Promise<void> {
+  if (loaded.has(file)) return;
+  const url = URL.createObjectURL(await openWasm(file));
   try {
+    wasm.wasmPaths = { wasm: url };
     await (await engine.create(probeModel())).release();
-  } catch (error) {
-    throw (await diagnoseWasm(url)) ?? error;
+    loaded.add(file);
+  } finally {
+    URL.revokeObjectURL(url);
   }
 }

@@ -21,6 +21,7 @@ import {
 } from '../../workers/wire';
 import { cancelled, StudioError } from '../numerics';
 import type { AnalysisReport, Recipe, Story } from '../pipeline';
+import { whenReady } from './site';
 
 keepErrors();
 
@@ -41,7 +42,8 @@ export class WorkerLine<Table> {
     private readonly start: () => Worker,
   ) {}
 
-  #open(): Comlink.Remote<Table> {
+  async #open(): Promise<Comlink.Remote<Table>> {
+    if (!this.#remote) await whenReady();
     if (this.#remote) return this.#remote;
     const worker = this.start();
     const died = (event: Event) => {
@@ -89,7 +91,8 @@ export class WorkerLine<Table> {
     };
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      return await Promise.race([work(this.#open()), dead]);
+      const remote = await Promise.race([this.#open(), dead]);
+      return await Promise.race([work(remote), dead]);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);

@@ -2,7 +2,8 @@ import './theme.css';
 import { mountStudio } from './mount';
 import { registerServiceWorker } from './register-sw';
 
-mountStudio(document.getElementById('app')!);
+// First: what the page starts waits until it is clear whether it will be loaded again.
 void registerServiceWorker(() => {
   document.documentElement.dataset.offline = 'ready';
 });
+mountStudio(document.getElementById('app')!);

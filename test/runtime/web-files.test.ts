@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { diagnoseWasm, pageThreads } from '../../src/runtime/wasm-file';
+import { fetchWasm, pageThreads } from '../../src/runtime/wasm-file';
 
 const answer = (response: Response | Error) =>
   (async () => {
@@ -7,23 +7,26 @@ const answer = (response: Response | Error) =>
     return response;
   }) as typeof fetch;
 
-describe('a runtime file that could not be used', () => {
+describe('the runtime file', () => {
   const url = 'https://example.org/studio/ort.wasm';
 
-  it('is named by its URL with the reason', async () => {
+  it('is named by its URL with the reason, where it can’t be used', async () => {
     const html = new Response('<!doctype html>', { headers: { 'content-type': 'text/html' } });
-    expect(await diagnoseWasm(url, answer(html))).toMatchObject({
+    await expect(fetchWasm(url, answer(html))).rejects.toMatchObject({
       code: 'runtime',
       message: `The runtime file ${url} is not WebAssembly: the server sent text/html.`,
     });
-    const gone = await diagnoseWasm(url, answer(new Response('', { status: 404 })));
-    expect(gone?.message).toBe(`The runtime file ${url} is missing: the server answered 404.`);
-    const offline = await diagnoseWasm(url, answer(new TypeError('Failed to fetch')));
-    expect(offline?.message).toBe(`The runtime file ${url} could not be reached.`);
+    const gone = new Response('', { status: 404 });
+    await expect(fetchWasm(url, answer(gone))).rejects.toThrow(`The runtime file ${url} is missing: the server answered 404.`);
+    const offline = new TypeError('Failed to fetch');
+    await expect(fetchWasm(url, answer(offline))).rejects.toThrow(`The runtime file ${url} could not be reached.`);
   });
 
-  it('is not blamed when it is fine', async () => {
-    expect(await diagnoseWasm(url, answer(new Response(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]))))).toBeNull();
+  it('is WebAssembly whatever the server calls it', async () => {
+    const bytes = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+    const file = await fetchWasm(url, answer(new Response(bytes, { headers: { 'content-type': 'text/plain' } })));
+    expect(file.type).toBe('application/wasm');
+    expect(new Uint8Array(await file.arrayBuffer())).toEqual(bytes);
   });
 });
 

@@ -13,6 +13,7 @@ import type { AnalysisReport, Recipe, ResultRow, RunEvent, Story } from '../../p
 import { askToPersist, openStore, type Store } from '../../store';
 import { JobSwitches, StepWorker } from '../bridge';
 import { type Intake, sortFiles } from '../intake';
+import { siteUrl } from '../site';
 import { t } from '../text';
 import { goBack } from '../training/go-back';
 import { Alerts } from './alerts.svelte';
@@ -107,7 +108,7 @@ export class Studio {
     this.attempt(() => this.devices.load());
     const choice = (await store.get('settings', 'engine'))?.value;
     if (choice === 'wasm' || choice === 'webgpu') this.engineChoice = choice;
-    this.embedded = await (await fetch('models/embedded.json')).json();
+    this.embedded = await (await fetch(await siteUrl('models/embedded.json'))).json();
     const last = (await store.get('settings', 'model'))?.value;
     const kept = typeof last === 'string' ? await store.get('models', last) : undefined;
     if (kept) await this.open({ name: kept.name, bytes: kept.bytes, external: kept.external, embedded: false });
@@ -129,7 +130,7 @@ export class Studio {
   }
 
   async openEmbedded(file: string): Promise<void> {
-    const response = await fetch(`models/${file}`);
+    const response = await fetch(await siteUrl(`models/${file}`));
     if (!response.ok)
       throw new StudioError(
         'runtime',
