@@ -1,0 +1,113 @@
+import {
+  askToPersist,
+  duplicateEntry,
+  type Entry,
+  exportWorkspace,
+  forgetEverything,
+  importWorkspace,
+  listEntries,
+  removeEntry,
+  renameEntry,
+  type Store,
+  storageUsage,
+  type Usage,
+} from '../../store';
+import { t } from '../text';
+import type { Studio } from './studio.svelte';
+
+/** What is kept in this browser. */
+export class LibraryState {
+  entries = $state.raw<readonly Entry[] | null>(null);
+  /** null where the browser doesn't say. */
+  usage = $state.raw<Usage | null>(null);
+  /** The browser was asked to keep everything, and did not promise it. */
+  refused = $state(false);
+  working = $state(false);
+
+  constructor(
+    private readonly studio: Studio,
+    private readonly store: () => Promise<Store>,
+  ) {}
+
+  async load(): Promise<void> {
+    const store = await this.store();
+    this.entries = await listEntries(store);
+    this.usage = await storageUsage();
+    await this.studio.history.open(store);
+  }
+
+  async open({ kind, id }: Entry): Promise<void> {
+    const { studio } = this;
+    if (kind === 'models') await studio.openKept(id);
+    else if (kind === 'runs') {
+      await studio.showRun(id);
+      studio.tab = 'results';
+    } else {
+      const files = (await (await this.store()).get('datasets', id))?.files;
+      if (files) await studio.takeFiles(files);
+    }
+  }
+
+  async rename({ kind, id }: Entry, name: string): Promise<void> {
+    await renameEntry(await this.store(), kind, id, name);
+    await this.load();
+  }
+
+  async duplicate({ kind, id, name }: Entry): Promise<void> {
+    if (kind === 'models') return;
+    await duplicateEntry(await this.store(), kind, id, t('library.copyOf', { name }));
+    await this.load();
+  }
+
+  async remove({ kind, id, name }: Entry): Promise<void> {
+    const undo = await removeEntry(await this.store(), kind, id);
+    await this.load();
+    const back = async () => {
+      await undo();
+      await this.load();
+    };
+    this.studio.alerts.info(() => t('library.removed', { name }), {
+      label: () => t('library.undo'),
+      run: () => this.studio.attempt(back),
+    });
+  }
+
+  async persist(): Promise<void> {
+    this.refused = !(await askToPersist());
+    this.usage = await storageUsage();
+  }
+
+  /** Everything in one file, handed to the browser's downloads. */
+  async export(): Promise<void> {
+    this.working = true;
+    try {
+      const url = URL.createObjectURL(await exportWorkspace(await this.store()));
+      const link = document.createElement('a');
+      link.href = url;
+      link.download = `${new Date().toISOString().slice(0, 10)}.bonsai`;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    } finally {
+      this.working = false;
+    }
+  }
+
+  /** Adds a workspace's records to what is kept. Throws StudioError 'bad-file'. */
+  async import(file: Blob): Promise<void> {
+    this.working = true;
+    try {
+      const { counts } = await importWorkspace(await this.store(), file);
+      await this.load();
+      this.studio.alerts.info(() => t('library.imported', { ...counts }));
+    } finally {
+      this.working = false;
+    }
+  }
+
+  /** Deletes everything, and begins as on a first visit. */
+  async forget(): Promise<void> {
+    this.studio.cancel();
+    await forgetEverything(await this.store());
+    location.reload();
+  }
+}
