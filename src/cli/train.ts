@@ -125,7 +125,7 @@ export async function trainCommand(args: TrainArguments, progress: ProgressLine)
     );
     const bare = serializeModel(grown.model);
     const { mAP, AP50 } = await meanAp(bare, heldOut.count, env);
-    if (mAP === null) throw new StudioError('runtime', 'The trained detector has no mAP.');
+    if (mAP === null) throw new StudioError('runtime', 'The trained detector has no mAP.', 'Give images with labels.');
     const metadata = { ...grown.model.metadata, heldOutMap: mAP.toFixed(2), seed: String(options.seed) };
     const bytes = serializeModel({ ...grown.model, metadata, producer: 'bonsai-scenes' });
     const record = {

@@ -38,10 +38,12 @@ function checkInputs(model: Model, device: Device): DeviceFinding[] {
 }
 
 /** Inputs that hold sizes, by operator. */
-const SIZES: Readonly<Record<string, readonly number[]>> = { Reshape: [1], Expand: [1], Tile: [1], Slice: [1, 2], Resize: [2, 3] };
+const SIZES: ReadonlyMap<string, readonly number[]> = new Map(
+  Object.entries({ Reshape: [1], Expand: [1], Tile: [1], Slice: [1, 2], Resize: [2, 3] }),
+);
 
 function computedSize(node: Node, device: Device, view: NodeView): Finding | null {
-  const open = device.staticShapes.value && (SIZES[node.op] ?? []).some((i) => node.inputs[i] && !view.constantDims(node.inputs[i]!));
+  const open = device.staticShapes.value && (SIZES.get(node.op) ?? []).some((i) => node.inputs[i] && !view.constantDims(node.inputs[i]!));
   if (!open) return null;
   return {
     state: 'unsupported',

@@ -17,7 +17,7 @@ export function activationsOf(node: Node, view: NodeView): readonly string[] {
 /** True where the device gives a node's activations one width: operators of one width, and those that keep the input's scale. */
 export function keepsWidth(node: Node, device: Device): boolean {
   const op = node.op as (typeof device.precision.uniform.value)[number];
-  return node.domain === '' && (device.precision.uniform.value.includes(op) || device.sharing[op] !== undefined);
+  return node.domain === '' && (device.precision.uniform.value.includes(op) || Object.hasOwn(device.sharing, op));
 }
 
 /**

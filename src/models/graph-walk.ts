@@ -52,27 +52,60 @@ export function dimsOf(view: GraphView, name: string): readonly (number | null)[
   return shape?.map((d, i) => known(d) ?? known(declared?.shape?.[i])) ?? null;
 }
 
+/** The value that `name` comes from, back through the nodes that `passes` lets through by their first input. */
+function origin(view: GraphView, name: string, passes: (node: Node) => boolean): string {
+  let at = name;
+  for (let node = view.producer.get(at); node && passes(node); node = view.producer.get(at)) at = node.inputs[0]!;
+  return at;
+}
+
 /** Dims of the constant behind a value, through QuantizeLinear/DequantizeLinear and identities. */
 function constantDims(view: GraphView, name: string): readonly number[] | null {
-  const tensor = view.graph.initializers.get(name);
-  if (tensor) return tensor.dims;
-  const node = view.producer.get(name);
-  if (node?.op === 'Constant') return node.attributes.value?.type === 'tensor' ? node.attributes.value.value.dims : null;
-  return node && PASSING.has(node.op) && node.op !== 'Transpose' && node.op !== 'Reshape' ? constantDims(view, node.inputs[0]!) : null;
+  const from = origin(view, name, ({ op }) => PASSING.has(op) && op !== 'Transpose' && op !== 'Reshape');
+  const value = view.producer.get(from)?.op === 'Constant' ? view.producer.get(from)!.attributes.value : undefined;
+  return view.graph.initializers.get(from)?.dims ?? (value?.type === 'tensor' ? value.value.dims : null);
 }
 
 function throughQuantization(view: GraphView, name: string): string {
-  const node = view.producer.get(name);
-  return node && (node.op === 'DequantizeLinear' || node.op === 'QuantizeLinear') ? throughQuantization(view, node.inputs[0]!) : name;
+  return origin(view, name, ({ op }) => op === 'DequantizeLinear' || op === 'QuantizeLinear');
 }
 
-function sigmoidBehind(view: GraphView, name: string): string | null {
-  for (const node of view.consumers.get(name) ?? []) {
-    if (SIGMOIDS.has(node.op)) return node.name;
-    const further = PASSING.has(node.op) && node.outputs[0] ? sigmoidBehind(view, node.outputs[0]) : null;
-    if (further) return further;
+/**
+ * Walks from values to their neighbours, depth first and each node once, until `visit` returns something.
+ * @param visit the values to go on from, or an answer
+ */
+function walk<T>(
+  starts: readonly string[],
+  nodesAt: (name: string) => readonly Node[],
+  visit: (node: Node) => { readonly on: readonly string[] } | { readonly answer: T },
+): T | null {
+  const seen = new Set<Node>();
+  const stack = [...starts].reverse().flatMap((name) => [...nodesAt(name)].reverse());
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
+    const found = visit(node);
+    if ('answer' in found) return found.answer;
+    for (const name of [...found.on].reverse()) for (const next of [...nodesAt(name)].reverse()) if (!seen.has(next)) stack.push(next);
   }
   return null;
+}
+
+const NOTHING = { on: [] };
+
+function sigmoidBehind(view: GraphView, name: string): string | null {
+  return walk<string>(
+    [name],
+    (value) => view.consumers.get(value) ?? [],
+    (node) => (SIGMOIDS.has(node.op) ? { answer: node.name } : PASSING.has(node.op) ? { on: node.outputs.slice(0, 1) } : NOTHING),
+  );
+}
+
+function makersOf(view: GraphView): (name: string) => readonly Node[] {
+  return (name) => {
+    const node = view.producer.get(name);
+    return node ? [node] : [];
+  };
 }
 
 function describe(view: GraphView, node: Node): HeadConv | null {
@@ -98,31 +131,20 @@ function isIntegral(conv: HeadConv, view: GraphView): boolean {
 /** The last convolutions before the given values, each once, in the order in which the graph joins them. */
 export function lastConvs(view: GraphView, outputs: readonly string[]): readonly HeadConv[] {
   const found: HeadConv[] = [];
-  const seen = new Set<Node>();
-  const visit = (name: string) => {
-    const node = view.producer.get(name);
-    if (!node || seen.has(node)) return;
-    seen.add(node);
-    if (SHAPE_OPS.has(node.op)) return;
+  walk(outputs, makersOf(view), (node) => {
+    if (SHAPE_OPS.has(node.op)) return NOTHING;
     const conv = CONVS.has(node.op) ? describe(view, node) : null;
-    if (conv && !isIntegral(conv, view)) {
-      found.push(conv);
-      return;
-    }
-    for (const input of node.inputs) visit(input);
-  };
-  for (const output of outputs) visit(output);
+    if (!conv || isIntegral(conv, view)) return { on: node.inputs };
+    found.push(conv);
+    return NOTHING;
+  });
   return found;
 }
 
 /** True when a value depends on an operator of the set before the last convolutions are reached. */
 export function tailHas(view: GraphView, output: string, ops: ReadonlySet<string>): boolean {
-  const seen = new Set<Node>();
-  const visit = (name: string): boolean => {
-    const node = view.producer.get(name);
-    if (!node || seen.has(node) || CONVS.has(node.op)) return false;
-    seen.add(node);
-    return ops.has(node.op) || node.inputs.some(visit);
-  };
-  return visit(output);
+  const answer = walk<true>([output], makersOf(view), (node) =>
+    CONVS.has(node.op) ? NOTHING : ops.has(node.op) ? { answer: true } : { on: node.inputs },
+  );
+  return answer === true;
 }

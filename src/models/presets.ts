@@ -79,6 +79,9 @@ export function describePreprocess(p: Preprocess): string {
 /** Height and width where a graph leaves them open. */
 export const DEFAULT_SIZE = 416;
 
+/** Pixels above which an input counts as no image: 4096 × 4096. A calibration image of it would fill a page's memory. */
+const MAX_PIXELS = 2 ** 24;
+
 interface ImageInput {
   readonly value: ValueInfo;
   readonly layout: 'nchw' | 'nhwc';
@@ -94,8 +97,10 @@ export function imageInput(model: Model): ImageInput | null {
   if (value.dtype !== 'float32' && value.dtype !== 'uint8') return null;
   const [, a, b, c] = value.shape.map((d) => (typeof d === 'number' && d > 0 ? d : null));
   const isChannels = (d: number | null | undefined): d is 1 | 3 => d === 1 || d === 3;
-  if (isChannels(a)) return { value, layout: 'nchw', channels: a, height: b!, width: c! };
-  if (isChannels(c)) return { value, layout: 'nhwc', channels: c, height: a!, width: b! };
+  const of = (layout: ImageInput['layout'], channels: 1 | 3, height: number | null, width: number | null): ImageInput | null =>
+    (height ?? DEFAULT_SIZE) * (width ?? DEFAULT_SIZE) > MAX_PIXELS ? null : { value, layout, channels, height, width };
+  if (isChannels(a)) return of('nchw', a, b!, c!);
+  if (isChannels(c)) return of('nhwc', c, a!, b!);
   return null;
 }
 

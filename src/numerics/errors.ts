@@ -10,18 +10,35 @@ export type ErrorCode =
   | 'runtime' // ONNX Runtime, WebGPU or a worker failed
   | 'storage'; // IndexedDB or disk failed
 
+/** Longest sentence that a page can show. */
+const MAX_SENTENCE = 400;
+
+/** A quoted name longer than this is shortened in the middle. */
+const LONG_NAME = /"([^"]{50})[^"]{20,}([^"]{10})"/g;
+
+/** Names come from files: one line, nothing invisible that could turn the text around, no longer than a sentence. */
+function readable(text: string): string {
+  const plain = text
+    .slice(0, 100_000)
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\u2028\u2029]/gu, '\ufffd')
+    .replace(LONG_NAME, '"$1…$2"');
+  return plain.length <= MAX_SENTENCE ? plain : `${plain.slice(0, MAX_SENTENCE - 100)} … ${plain.slice(-90)}`;
+}
+
 /**
  * An error meant for the user: `message` is one sentence that says what is wrong (with the layer or file name and
- * the values), `hint` is one sentence that says what to do.
+ * the values), `hint` is one sentence that says what to do. What files put into them is made readable.
  */
 export class StudioError extends Error {
   override readonly name = 'StudioError';
+  readonly hint: string;
   constructor(
     readonly code: ErrorCode,
     message: string,
-    readonly hint = '',
+    hint = '',
   ) {
-    super(message);
+    super(readable(message));
+    this.hint = readable(hint);
   }
 }
 

@@ -10,7 +10,11 @@ export function tensor(name: string, dtype: DType, dims: readonly number[], data
   const elements = dims.reduce((a, b) => a * b, 1);
   const packed = dtype === 'int4' || dtype === 'uint4' || dtype === 'float8' || dtype === 'complex';
   if (!packed && data.length !== elements)
-    throw new StudioError('bad-model', `Tensor "${name}" got ${data.length} values for the shape [${dims.join(', ')}].`);
+    throw new StudioError(
+      'bad-model',
+      `Tensor "${name}" got ${data.length} values for the shape [${dims.join(', ')}].`,
+      'Export the model again.',
+    );
   return { name, dtype, dims, data };
 }
 

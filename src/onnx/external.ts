@@ -25,7 +25,8 @@ export function normalizeLocation(location: string): string {
 
 function toOffset(tensor: string, key: string, text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(value)) throw new StudioError('bad-model', `Tensor "${tensor}" has "${text}" as its external ${key}.`);
+  if (!Number.isSafeInteger(value))
+    throw new StudioError('bad-model', `Tensor "${tensor}" has "${text}" as its external ${key}.`, 'Save the model again.');
   return value;
 }
 
@@ -55,7 +56,11 @@ export function openExternal(files: ReadonlyMap<string, Uint8Array> = new Map())
       const offset = toOffset(tensor, 'offset', fields.get('offset') ?? '0');
       const length = toOffset(tensor, 'length', fields.get('length') ?? String(bytes));
       if (length !== bytes)
-        throw new StudioError('bad-model', `Tensor "${tensor}" has ${length} bytes of external data, its type and shape need ${bytes}.`);
+        throw new StudioError(
+          'bad-model',
+          `Tensor "${tensor}" has ${length} bytes of external data, its type and shape need ${bytes}.`,
+          'Save the model again.',
+        );
       if (!found.has(location)) found.set(location, findFile(files, location));
       const file = found.get(location);
       if (!file) {

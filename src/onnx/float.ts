@@ -42,7 +42,11 @@ export function fromBfloat16(bits: number): number {
 function numeric(t: Tensor): Exclude<Tensor['data'], readonly string[]> {
   const { data } = t;
   if (!ArrayBuffer.isView(data) || t.onnxType !== undefined || t.dtype === 'int4' || t.dtype === 'uint4')
-    throw new StudioError('unsupported', `Tensor "${t.name}" of type ${t.dtype} can't be read as numbers.`);
+    throw new StudioError(
+      'unsupported',
+      `Tensor "${t.name}" of type ${t.dtype} can't be read as numbers.`,
+      'Export the model with float32 weights.',
+    );
   return data;
 }
 

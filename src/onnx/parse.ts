@@ -66,7 +66,13 @@ export function parseModel(bytes: Uint8Array, external?: ReadonlyMap<string, Uin
   const proto = decode(bytes);
   if (!proto.graph || proto.irVersion <= 0n) throw explainDamage(bytes);
   const opsets = readOpsets(proto);
-  const context: ReadContext = { external: openExternal(external), names: new Set(), notes: [], sawUnknown: false };
+  const context: ReadContext = {
+    external: openExternal(external),
+    names: new Set(),
+    notes: [],
+    size: { nodes: 0, weights: 0 },
+    sawUnknown: false,
+  };
   markUnknown(context, proto, ...proto.opsetImport);
   const graph = readGraph(proto.graph, context);
   if (opsets[''] === undefined && graph.nodes.some((node) => node.domain === ''))

@@ -17,6 +17,7 @@ import {
 import type { Attribute, Dim, Graph, Node, Tensor, ValueInfo } from './graph';
 import { readTensor } from './read-tensor';
 import { sortNodes } from './topology';
+import { checkNode } from './verify';
 
 /** What reading one file carries along. */
 export interface ReadContext {
@@ -24,12 +25,30 @@ export interface ReadContext {
   /** Node names taken so far, in the whole model. */
   readonly names: Set<string>;
   readonly notes: string[];
+  /** Nodes and weights so far, in the whole model. */
+  readonly size: { nodes: number; weights: number };
   /** Set when the file uses fields that this studio's schema doesn't know. */
   sawUnknown: boolean;
 }
 
 /** Subgraphs within subgraphs beyond this are refused: no exporter makes them, hostile files do. */
 const MAX_NESTING = 20;
+
+/** Ten times any detector's; beyond it each step would take minutes. */
+const MAX_NODES = 10_000;
+const MAX_WEIGHTS = 50_000;
+
+function checkSize(proto: GraphProto, { size }: ReadContext): void {
+  size.nodes += proto.node.length;
+  size.weights += proto.initializer.length;
+  const [count, what, most] = size.nodes > MAX_NODES ? [size.nodes, 'nodes', MAX_NODES] : [size.weights, 'weights', MAX_WEIGHTS];
+  if (count > most)
+    throw new StudioError(
+      'unsupported',
+      `The network has ${count.toLocaleString('en')} ${what}; this studio takes ${most.toLocaleString('en')} at most.`,
+      'Simplify it (for example with onnxsim), or export the detector alone.',
+    );
+}
 
 type Kept<S extends DescMessage> = Parameters<typeof create<S>>[1];
 
@@ -181,10 +200,21 @@ function readInitializers(proto: GraphProto, context: ReadContext): Map<string, 
   return initializers;
 }
 
+/** Engines hand values in and out as plain objects, in which this key means something else. */
+function checkNames(node: Node): void {
+  if (node.inputs.includes('__proto__') || node.outputs.includes('__proto__'))
+    throw new StudioError(
+      'unsupported',
+      `"${node.name}" (${node.op}) uses a value called "__proto__".`,
+      'Rename it and export the model again.',
+    );
+}
+
 /** @throws StudioError 'bad-model' for what contradicts itself; see topology.ts for order and cycles */
 export function readGraph(proto: GraphProto, context: ReadContext, depth = 0): Graph {
   if (depth > MAX_NESTING)
     throw new StudioError('unsupported', `The graph has subgraphs nested more than ${MAX_NESTING} deep.`, 'Export without nested loops.');
+  checkSize(proto, context);
   markUnknown(context, proto);
   const initializers = readInitializers(proto, context);
   const listed = proto.input.filter((input) => initializers.has(input.name)).length;
@@ -193,10 +223,18 @@ export function readGraph(proto: GraphProto, context: ReadContext, depth = 0): G
   const inputs = proto.input.filter((input) => !initializers.has(input.name)).map((input) => readValueInfo(input, context));
   const names = nameNodes(proto.node, context);
   const nodes = proto.node.map((node, i) => readNode(node, names[i]!, context, depth));
+  const inputNames = new Set(inputs.map((input) => input.name));
   for (const node of nodes) {
+    checkNode(node);
     if (node.op === '') throw new StudioError('bad-model', `Node "${node.name}" has no operator.`, 'Export the model again.');
-    const taken = node.outputs.find((name) => initializers.has(name) || inputs.some((input) => input.name === name));
-    if (taken) throw new StudioError('bad-model', `"${node.name}" produces "${taken}", which is an input or a weight already.`);
+    checkNames(node);
+    const taken = node.outputs.find((name) => initializers.has(name) || inputNames.has(name));
+    if (taken)
+      throw new StudioError(
+        'bad-model',
+        `"${node.name}" produces "${taken}", which is an input or a weight already.`,
+        'Export the model again.',
+      );
   }
   const sorted = sortNodes(nodes, depth > 0 ? proto.name : '');
   if (sorted !== nodes) context.notes.push('The nodes were out of order: they have been sorted.');

@@ -68,7 +68,12 @@ function readStrings(name: string, proto: TensorProto, elements: number): string
 export function readTensor(proto: TensorProto, fallbackName: string, external: ExternalData): Tensor {
   const name = proto.name || fallbackName;
   const storage = storageOf(proto.dataType);
-  if (!storage) throw new StudioError('unsupported', `Tensor "${name}" has the unknown element type ${proto.dataType}.`);
+  if (!storage)
+    throw new StudioError(
+      'unsupported',
+      `Tensor "${name}" has the unknown element type ${proto.dataType}.`,
+      'Export the model again with float32 weights.',
+    );
   const { dtype, bits } = storage;
   const dims = readDims(name, proto.dims);
   const elements = dims.reduce((a, b) => a * b, 1);

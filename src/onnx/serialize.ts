@@ -28,7 +28,12 @@ function start<S extends DescMessage>(schema: S, kept: Uint8Array | undefined): 
 
 function typeNumber(dtype: Tensor['dtype'], name: string): number {
   const type = numberOf(dtype);
-  if (type === undefined) throw new StudioError('unsupported', `Tensor "${name}" has the type ${dtype}, which can't be written.`);
+  if (type === undefined)
+    throw new StudioError(
+      'unsupported',
+      `Tensor "${name}" has the type ${dtype}, which can't be written.`,
+      'Export the model again with float32 values.',
+    );
   return type;
 }
 
@@ -137,6 +142,10 @@ export function serializeModel(model: Model): Uint8Array {
   proto.metadataProps = Object.entries(model.metadata).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value }));
   const weights = [...model.graph.initializers.values()].reduce((sum, t) => sum + (ArrayBuffer.isView(t.data) ? t.data.byteLength : 0), 0);
   if (weights >= 2 ** 31)
-    throw new StudioError('unsupported', `The model has ${weights} bytes of weights; an ONNX file holds at most 2 GiB.`);
+    throw new StudioError(
+      'unsupported',
+      `The model has ${weights} bytes of weights; an ONNX file holds at most 2 GiB.`,
+      'Use a smaller network.',
+    );
   return toBinary(ModelProtoSchema, proto);
 }

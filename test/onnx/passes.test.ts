@@ -244,7 +244,9 @@ describe('cutAt and removeDead', () => {
   });
 
   it('refuses values that nothing computes', () => {
-    expect(() => cutAt(model, ['nowhere'])).toThrow(new StudioError('bad-option', 'The network computes no value "nowhere" to cut at.'));
+    expect(() => cutAt(model, ['nowhere'])).toThrow(
+      new StudioError('bad-option', 'The network computes no value "nowhere" to cut at.', 'Name the output of a node.'),
+    );
     expect(() => cutAt(model, [])).toThrow(StudioError);
   });
 });

@@ -95,9 +95,9 @@ export const modulo: Kernel = (inputs, out, c) => {
   )(inputs, out, c);
 };
 
-/** Integers with a negative exponent are left to the runtime. */
+/** 64-bit integers with a negative exponent, or one that only 0 and ±1 can bear, are left to the runtime. */
 export const power: Kernel = ([a, b], [dims]) => {
-  if (isBig(a!) && toNumbers(b!).some((v) => v < 0)) return null;
+  if (isBig(a!) && toNumbers(b!).some((v) => v < 0 || v > 63)) return null;
   const t = combine(a!, b!, dims!, { number: (x, y) => x ** y, big: (x, y) => x ** y }, a!.dtype);
   return t && [t];
 };

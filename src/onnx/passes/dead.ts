@@ -75,8 +75,9 @@ export function removeIdentity(model: Model): Model {
 export function cutAt(model: Model, values: readonly string[]): Model {
   const made = new Set(model.graph.nodes.flatMap((n) => n.outputs));
   const missing = values.find((name) => name === '' || !made.has(name));
-  if (missing !== undefined) throw new StudioError('bad-option', `The network computes no value "${missing}" to cut at.`);
-  if (values.length === 0) throw new StudioError('bad-option', 'Cutting needs at least one value to end at.');
+  if (missing !== undefined)
+    throw new StudioError('bad-option', `The network computes no value "${missing}" to cut at.`, 'Name the output of a node.');
+  if (values.length === 0) throw new StudioError('bad-option', 'Cutting needs at least one value to end at.', 'Name the output of a node.');
   const shapes = inferShapes(model);
   const outputs = [...new Set(values)].map((name) => shapes.get(name) ?? { name, dtype: null, shape: null });
   const cut = removeDead(withGraph(model, { outputs }));

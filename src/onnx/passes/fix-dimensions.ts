@@ -16,7 +16,11 @@ function bindInput(input: ValueInfo, wanted: readonly number[] | undefined, boun
   if (wanted.some((d) => !Number.isInteger(d) || d < 1))
     throw new StudioError('bad-option', `[${wanted.join(', ')}] is not a shape for input "${name}".`, 'Sizes must be positive integers.');
   if (shape && shape.length !== wanted.length)
-    throw new StudioError('bad-option', `Input "${name}" has ${shape.length} dimensions, [${wanted.join(', ')}] has ${wanted.length}.`);
+    throw new StudioError(
+      'bad-option',
+      `Input "${name}" has ${shape.length} dimensions, [${wanted.join(', ')}] has ${wanted.length}.`,
+      'Give one size for each of them.',
+    );
   wanted.forEach((size, i) => {
     const open = shape?.[i] ?? null;
     const fixed = typeof open === 'string' ? (bound.get(open) ?? size) : (open ?? size);
@@ -40,9 +44,14 @@ function bindInput(input: ValueInfo, wanted: readonly number[] | undefined, boun
 export function fixDimensions(model: Model, dims: InputDims = {}): Model {
   const { graph } = model;
   const unknown = Object.keys(dims).find((name) => !graph.inputs.some((input) => input.name === name));
-  if (unknown !== undefined) throw new StudioError('bad-option', `The model has no input "${unknown}".`);
+  if (unknown !== undefined)
+    throw new StudioError(
+      'bad-option',
+      `The model has no input "${unknown}".`,
+      `It has: ${graph.inputs.map((input) => input.name).join(', ')}.`,
+    );
   const bound = new Map<string, number>();
-  const shapes = graph.inputs.map((input) => bindInput(input, dims[input.name], bound));
+  const shapes = graph.inputs.map((input) => bindInput(input, Object.hasOwn(dims, input.name) ? dims[input.name] : undefined, bound));
   const known = (shape: readonly Dim[] | null) => shape?.map((d) => (typeof d === 'string' ? (bound.get(d) ?? d) : d)) ?? null;
   const inputs = graph.inputs.map((input, i): ValueInfo => {
     const shape = known(shapes[i]!);

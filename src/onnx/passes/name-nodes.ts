@@ -1,6 +1,7 @@
 /** Node names that every tool accepts. */
 import { withGraph } from '../build';
 import type { Model, Node } from '../graph';
+import { uniqueNames } from './rewrite';
 
 const PLAIN = /^[A-Za-z0-9_./]+$/;
 
@@ -14,13 +15,11 @@ export function nameNodes(model: Model): Model {
     return name;
   });
   if (plain.every((name) => name !== null)) return model;
+  const fresh = uniqueNames(taken);
   const rename = (node: Node, i: number): Node => {
     if (plain[i] !== null) return node;
     const base = node.name.replace(/[^A-Za-z0-9_./]/g, '_') || `${node.op.replace(/[^A-Za-z0-9_]/g, '_')}_${i}`;
-    let name = base;
-    for (let n = 2; taken.has(name); n++) name = `${base}_${n}`;
-    taken.add(name);
-    return { ...node, name };
+    return { ...node, name: fresh(base) };
   };
   return withGraph(model, { nodes: nodes.map(rename) });
 }

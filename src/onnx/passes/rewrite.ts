@@ -36,13 +36,20 @@ function allNames(graph: Graph): string[] {
   ];
 }
 
-/** Gives names that the graph doesn't use, each call another: `base`, `base_2`, … */
-export function freshNames(graph: Graph): (base: string) => string {
-  const taken = new Set(allNames(graph));
+/** Gives names that aren't in `taken` and puts them there, each call another: `base`, `base_2`, … */
+export function uniqueNames(taken: Set<string>): (base: string) => string {
+  const last = new Map<string, number>();
   return (base) => {
-    let name = base;
-    for (let n = 2; taken.has(name); n++) name = `${base}_${n}`;
+    let n = last.get(base) ?? 1;
+    let name = n === 1 ? base : `${base}_${n}`;
+    while (taken.has(name)) name = `${base}_${++n}`;
+    last.set(base, n);
     taken.add(name);
     return name;
   };
+}
+
+/** Gives names that the graph doesn't use, each call another: `base`, `base_2`, … */
+export function freshNames(graph: Graph): (base: string) => string {
+  return uniqueNames(new Set(allNames(graph)));
 }

@@ -149,7 +149,11 @@ const resize: Converter = (node, u) => {
   const shrinks = given?.some((s) => s < 1) ?? false;
   const nearest = attrString(node, 'mode', 'nearest') === 'nearest';
   if (nearest && shrinks && given!.some((s) => s > 1))
-    throw new StudioError('unsupported', `${node.name} (${node.op}) grows one axis and shrinks another, which opset 11 can't say.`);
+    throw new StudioError(
+      'unsupported',
+      `${node.name} (${node.op}) grows one axis and shrinks another, which opset 11 can't say.`,
+      'Export the model again with opset 13.',
+    );
   const attributes: Record<string, Attribute> = {
     ...without(node, 'scales'),
     coordinate_transformation_mode: { type: 'string', value: 'asymmetric' },
@@ -205,7 +209,12 @@ function upgradeGraph(graph: Graph, model: Model, from: number, to: number, fres
       const name = fresh(`${node.name}_${what}`);
       const toInt64 = (v: number) => (v >= INT64_MAX ? 2n ** 63n - 1n : BigInt(Math.max(v, -INT64_MAX)));
       const t = dtype === 'int64' ? { name, dtype, dims, data: BigInt64Array.from(values, toInt64) } : fromNumbers(dtype, dims, values);
-      if (!t) throw new StudioError('unsupported', `${node.name} (${node.op}) works on ${dtype}, which can't be converted.`);
+      if (!t)
+        throw new StudioError(
+          'unsupported',
+          `${node.name} (${node.op}) works on ${dtype}, which can't be converted.`,
+          'Export the model again with opset 13.',
+        );
       added.set(name, { ...t, name });
       return name;
     },
@@ -219,7 +228,7 @@ function upgradeGraph(graph: Graph, model: Model, from: number, to: number, fres
   };
   const nodes = graph.nodes.flatMap((node): readonly Node[] => {
     const inner = mapSubgraphs(node, (sub) => upgradeGraph(sub, model, from, to, fresh));
-    const converter = inner.domain === '' ? CONVERTERS[inner.op] : undefined;
+    const converter = inner.domain === '' && Object.hasOwn(CONVERTERS, inner.op) ? CONVERTERS[inner.op] : undefined;
     return converter ? [converter(inner, upgrade)].flat() : [inner];
   });
   return { ...graph, nodes, initializers: new Map([...graph.initializers, ...added]) };
@@ -236,7 +245,11 @@ export function upgradeOpset(model: Model, target = 13): Model {
   const from = model.opsets[''];
   if (from === undefined || from >= target) return model;
   if (target > NEWEST_TARGET)
-    throw new StudioError('bad-option', `Models can be upgraded to opset ${NEWEST_TARGET} at most, not ${target}.`);
+    throw new StudioError(
+      'bad-option',
+      `Models can be upgraded to opset ${NEWEST_TARGET} at most, not ${target}.`,
+      'Ask for an older one.',
+    );
   const graph = upgradeGraph(model.graph, model, from, target, freshNames(model.graph));
   return { ...withGraph(model, graph), irVersion: Math.max(model.irVersion, 7), opsets: { ...model.opsets, '': target } };
 }

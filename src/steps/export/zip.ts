@@ -18,7 +18,7 @@ function checkPath(path: string): void {
 export function zipPieces(files: ReadonlyMap<string, Uint8Array>): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   const zip = new Zip((error, chunk) => {
-    if (error) throw new StudioError('runtime', `The zip could not be written: ${error.message}.`);
+    if (error) throw new StudioError('runtime', `The zip could not be written: ${error.message}.`, 'Export the bundle again.');
     pieces.push(chunk);
   });
   for (const [path, bytes] of files) {

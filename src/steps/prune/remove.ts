@@ -213,7 +213,11 @@ export function removeFrom(trace: Trace, removals: readonly Removal[]): Model {
     for (const index of indices) {
       const atom = labels[index];
       if (atom === undefined)
-        throw new StudioError('bad-option', `Value "${value}" has ${labels.length} channels on axis ${axis}, not channel ${index}.`);
+        throw new StudioError(
+          'bad-option',
+          `Value "${value}" has ${labels.length} channels on axis ${axis}, not channel ${index}.`,
+          'Count from 0.',
+        );
       removed.add(find(trace.space, atom));
     }
   }

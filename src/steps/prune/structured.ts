@@ -100,13 +100,14 @@ async function cut(
   const limits = limitsOf(options);
   const { scores, branchCosts } = costs;
   const pricing = costs.pricing && reporting(costs.pricing, ctx);
-  let keep = (goal - (before - own)) / own;
+  // Where nothing that is counted depends on channels, the goal stays out of reach whatever goes.
+  let keep = own > 0 ? (goal - (before - own)) / own : 0;
   for (;;) {
     const plan = await planRemoval({ trace, groups, branches, terms, scores, pricing, branchCosts }, { keep, ...limits });
     const gone = [...plan.branches].map((at) => branches[at]!);
     const model = removeBranches(applyRemoval(trace, plan.classes), gone, trace.model);
     const after = objectiveOf(model, options.objective);
-    if (after <= goal || plan.exhausted) return { model, plan, after };
+    if (after <= goal || plan.exhausted || own === 0) return { model, plan, after };
     keep -= Math.max((after - goal) / own, 1e-4);
   }
 }

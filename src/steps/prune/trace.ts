@@ -102,7 +102,11 @@ export function fresh(cx: RuleContext, count: number): Labels {
 export function join(cx: RuleContext, a: Labels | null, b: Labels | null, reason: string): Labels | null {
   if (a && b) {
     if (a.length !== b.length)
-      throw new StudioError('bad-model', `${cx.node.name} (${cx.node.op}) meets ${a.length} and ${b.length} channels on one axis.`);
+      throw new StudioError(
+        'bad-model',
+        `${cx.node.name} (${cx.node.op}) meets ${a.length} and ${b.length} channels on one axis.`,
+        'Export the model again.',
+      );
     uniteLabels(cx.trace.space, a, b);
     return a;
   }

@@ -1,0 +1,46 @@
+/** The process that examines models: its parent kills it when it hangs, and counts it as a failure when it dies. */
+import type { ModelCase } from './arbitrary';
+import { examine, type Outcome } from './examine';
+
+export interface Answer {
+  readonly outcome: Outcome;
+  /** Processor seconds and wall seconds that the case took. */
+  readonly cpu: number;
+  readonly wall: number;
+}
+
+/** Bytes on the heap and in array buffers after a collection. */
+export interface Memory {
+  readonly memory: number;
+}
+
+export type Request = { readonly case: ModelCase } | { readonly measure: true };
+
+function memory(): Memory {
+  const collect = (globalThis as { gc?: () => void }).gc;
+  collect?.();
+  collect?.();
+  const { heapUsed, external } = process.memoryUsage();
+  return { memory: heapUsed + external };
+}
+
+let rejected: unknown = null;
+process.on('unhandledRejection', (reason) => {
+  rejected = reason ?? 'undefined';
+});
+
+process.on('message', async (request: Request) => {
+  if ('measure' in request) return process.send!(memory());
+  const [cpu, wall] = [process.cpuUsage(), performance.now()];
+  const outcome = await examine(request.case);
+  await new Promise((resolve) => setImmediate(resolve));
+  const used = process.cpuUsage(cpu);
+  const answer: Answer = {
+    outcome: rejected === null ? outcome : { kind: 'failure', text: `unhandled rejection: ${(rejected as Error).stack ?? rejected}` },
+    cpu: (used.user + used.system) / 1e6,
+    wall: (performance.now() - wall) / 1000,
+  };
+  rejected = null;
+  process.send!(answer);
+});
+process.send!('ready');

@@ -1,0 +1,89 @@
+/** A child process that examines one model at a time, replaced when it hangs or dies. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { ModelCase } from './arbitrary';
+import type { Answer, Memory, Request } from './child';
+
+/** Processor seconds that a damaged model may take. */
+export const MAX_SECONDS = 2;
+/** Wall seconds until a case counts as hung; longer, because the machine may be busy with other work. */
+const WATCHDOG_SECONDS = 12;
+/** Enough for the largest base, too little for a runaway. */
+const HEAP_MB = 768;
+
+export interface Examiner {
+  /** Hangs, crashes and slow cases come back as failures. */
+  examine(one: ModelCase): Promise<Answer>;
+  /** Bytes after a collection. */
+  memory(): Promise<number>;
+  /** How many child processes there have been: 1 unless one hung or died. */
+  readonly processes: number;
+  close(): void;
+}
+
+function start(): ChildProcess {
+  return fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [], {
+    execArgv: ['--import', 'tsx', '--expose-gc', `--max-old-space-size=${HEAP_MB}`],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+}
+
+export function createExaminer(): Examiner {
+  let child: ChildProcess | null = null;
+  let processes = 0;
+  let said = '';
+
+  const ready = (): Promise<ChildProcess> => {
+    if (child) return Promise.resolve(child);
+    const started = start();
+    processes++;
+    said = '';
+    started.stderr!.on('data', (text) => {
+      said = `${said}${text}`.slice(-2000);
+    });
+    return new Promise((resolve, reject) => {
+      started.once('message', () => {
+        child = started;
+        resolve(started);
+      });
+      started.once('exit', (code) => reject(new Error(`The examining process ended before it began (${code}): ${said}`)));
+    });
+  };
+  const ask = async <T>(request: Request, dead: (why: string) => T): Promise<T> => {
+    const to = await ready();
+    return new Promise((resolve) => {
+      const done = (answer: T) => {
+        clearTimeout(timer);
+        to.removeAllListeners('message').removeAllListeners('exit');
+        resolve(answer);
+      };
+      const lost = (why: string) => {
+        child = null;
+        done(dead(why));
+      };
+      const timer = setTimeout(() => {
+        to.kill('SIGKILL');
+        lost(`no answer after ${WATCHDOG_SECONDS} s`);
+      }, WATCHDOG_SECONDS * 1000);
+      to.once('message', (answer) => done(answer as T));
+      to.once('exit', (code, signal) => lost(`the process died (${code ?? signal}): ${said}`));
+      to.send(request);
+    });
+  };
+
+  return {
+    get processes() {
+      return processes;
+    },
+    async examine(one) {
+      const answer = await ask<Answer>({ case: one }, (text) => ({ outcome: { kind: 'failure', text }, cpu: 0, wall: WATCHDOG_SECONDS }));
+      if (answer.outcome.kind !== 'failure' && answer.cpu > MAX_SECONDS)
+        return { ...answer, outcome: { kind: 'failure', text: `it took ${answer.cpu.toFixed(1)} s` } };
+      return answer;
+    },
+    async memory() {
+      return (await ask<Memory>({ measure: true }, () => ({ memory: Number.NaN }))).memory;
+    },
+    close: () => void child?.kill(),
+  };
+}
