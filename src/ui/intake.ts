@@ -5,12 +5,15 @@ import { StudioError } from '../numerics';
 import { t } from './text';
 
 export interface Intake {
+  /** A workspace that was exported. */
+  readonly workspace: Blob | null;
   readonly model: { readonly name: string; readonly bytes: Uint8Array; readonly external: ReadonlyMap<string, Uint8Array> } | null;
   readonly recipe: { readonly name: string; readonly json: unknown } | null;
   /** Images and annotation files, with the folder's name. */
   readonly images: { readonly name: string; readonly files: readonly SourceFile[] } | null;
 }
 
+const NOTHING: Intake = { workspace: null, model: null, recipe: null, images: null };
 const IMAGE = /\.(jpe?g|png|gif|bmp|webp|tiff?|heic|avif)$/i;
 
 async function bytesOf(file: Blob): Promise<Uint8Array> {
@@ -21,7 +24,7 @@ async function readJson({ path, file }: SourceFile): Promise<unknown> {
   try {
     return JSON.parse(await file.text());
   } catch (error) {
-    throw new StudioError('bad-file', `${path} is not valid JSON (${(error as Error).message}).`, 'Export it again.');
+    throw new StudioError('bad-file', t('alerts.badJson', { path, why: (error as Error).message }), t('alerts.badJsonHint'));
   }
 }
 
@@ -32,27 +35,31 @@ const isRecipe = (json: unknown): boolean => typeof json === 'object' && json !=
  */
 export async function sortFiles(files: readonly SourceFile[]): Promise<Intake> {
   if (files.length === 0) throw new StudioError('bad-data', t('alerts.emptyFolder'));
+  const workspace = files.find(({ path }) => /\.bonsai$/i.test(path));
+  if (workspace) return { ...NOTHING, workspace: workspace.file };
   const model = files.find(({ path }) => /\.onnx$/i.test(path));
   if (model) {
     const beside = files.filter((file) => file !== model && !IMAGE.test(file.path) && !/\.json$/i.test(file.path));
     const external = new Map<string, Uint8Array>();
     for (const { path, file } of beside) external.set(path.split('/').at(-1)!, await bytesOf(file));
-    return { model: { name: model.path.split('/').at(-1)!, bytes: await bytesOf(model.file), external }, recipe: null, images: null };
+    return { ...NOTHING, model: { name: model.path.split('/').at(-1)!, bytes: await bytesOf(model.file), external } };
   }
   const images = files.filter(({ path }) => IMAGE.test(path));
   const json = files.filter(({ path }) => /\.json$/i.test(path));
   for (const file of json) {
     const content = await readJson(file);
-    if (isRecipe(content)) return { model: null, recipe: { name: file.path, json: content }, images: null };
+    if (isRecipe(content)) return { ...NOTHING, recipe: { name: file.path, json: content } };
   }
   if (images.length || json.length) {
     const root = (images[0] ?? json[0])!.path.split('/');
-    return { model: null, recipe: null, images: { name: root.length > 1 ? root[0]! : 'Dropped images', files: [...images, ...json] } };
+    return {
+      ...NOTHING,
+      images: { name: root.length > 1 ? root[0]! : t('alerts.droppedImages'), files: [...images, ...json] },
+    };
   }
   // No known ending: the reader recognises by content what it is, and says so.
   const only = files[0]!;
-  if (files.length === 1)
-    return { model: { name: only.path, bytes: await bytesOf(only.file), external: new Map() }, recipe: null, images: null };
+  if (files.length === 1) return { ...NOTHING, model: { name: only.path, bytes: await bytesOf(only.file), external: new Map() } };
   throw new StudioError('bad-file', t('alerts.unknownFile', { name: only.path }));
 }
 

@@ -6,7 +6,6 @@ import {
   channelBars,
   figure,
   helpfulRepairs,
-  humanKey,
   isApplied,
   layerError,
   repairWords,
@@ -14,6 +13,7 @@ import {
   wholeParts,
   wholeSentence,
 } from '../../src/ui/causes/words';
+import { figureName } from '../../src/ui/text';
 
 function report(weights: number, activations: number, bothDb = 10): AnalysisReport {
   const part = (outputError: number, sqnrDb: number) => ({ outputError, sqnrDb, cosine: 0.9 });
@@ -76,7 +76,7 @@ describe('figures', () => {
     expect([1024, 0.25, 0.00001234, 123456.7, 0].map(figure)).toEqual(['1,024', '0.250', '1.2e-5', '1.2e+5', '0']);
     expect([1.234, 12.34, 3, 5000].map(times)).toEqual(['1.2×', '12.3×', '3×', 'over 1,000×']);
     expect([change(4, 1), change(4, 5), change(4, 4.001), change(0, 1)]).toEqual(['−75 %', '+25 %', '±0 %', null]);
-    expect(humanKey('channelRatio')).toBe('channel ratio');
+    expect(figureName('channelRatio')).toBe('channel ratio');
   });
 
   it('a layer’s error is the sum of what was measured', () => {

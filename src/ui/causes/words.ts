@@ -9,7 +9,7 @@ import {
   type Verdict,
 } from '../../pipeline';
 import { count } from '../format';
-import { named, t } from '../text';
+import { coreWords, named, t } from '../text';
 
 export interface WholePart {
   readonly id: 'weightsOnly' | 'activationsOnly' | 'both';
@@ -80,9 +80,6 @@ export function figure(value: number): string {
   return Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(1) : value.toPrecision(3);
 }
 
-/** "channelRatio" → "channel ratio" */
-export const humanKey = (key: string): string => key.replace(/([a-z0-9])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
-
 /** Relative change of an error, as "−74 %"; null where there was none before. */
 export function change(before: number, after: number): string | null {
   if (!(before > 0)) return null;
@@ -96,7 +93,7 @@ export function repairWords(repair: OptionValues): readonly string[] {
     const label = named('recipe.repairs', key, named('recipe.options', key));
     const shown = typeof value === 'boolean' ? (value ? t('causes.on') : t('causes.off')) : String(value);
     const known = STEP_META.quantize.options.find((option) => option.key === key);
-    return `${label}: ${shown}${known?.type === 'number' && known.unit ? ` ${known.unit}` : ''}`;
+    return `${label}: ${shown}${known?.type === 'number' && known.unit ? ` ${coreWords(known.unit)}` : ''}`;
   });
 }
 

@@ -1,6 +1,43 @@
-import { describeError } from '../../numerics';
+/**
+ * What the core says in English, in the language of the page: by code, key or figures where it gives them, else by the
+ * sentence. What has no translation is shown as it is.
+ */
+import { describeError, StudioError } from '../../numerics';
+import type { RecipeStep, Verdict } from '../../pipeline';
+import { coreTexts } from './i18n.svelte';
 
-/** What went wrong and what to do. */
+/** What went wrong and what to do; in Japanese the kind of trouble leads, the detail stays as it was thrown. */
 export function errorSentence(error: unknown): string {
-  return describeError(error);
+  const lead = error instanceof StudioError ? coreTexts()?.errors[error.code] : undefined;
+  return lead ? `${lead} ${describeError(error)}` : describeError(error);
+}
+
+export function optionHelp(step: RecipeStep['step'], { key, help }: { readonly key: string; readonly help: string }): string {
+  return coreTexts()?.optionHelp[step]?.[key] ?? help;
+}
+
+export function verdictSentence({ kind, sentence, evidence }: Verdict): string {
+  return coreTexts()?.verdicts[kind](evidence.figures, evidence.role) ?? sentence;
+}
+
+/** "channelRatio" → "channel ratio" */
+export const humanKey = (key: string): string => key.replace(/([a-z0-9])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
+
+/** The name of one of a verdict's figures. */
+export const figureName = (key: string): string => coreTexts()?.figures[key] ?? humanKey(key);
+
+const NUMBER = /\d+(?:[.,]\d+)*/g;
+
+/** A label, unit or note of the core. Sentences are known by their words, with `#` for each number. */
+export function coreWords(sentence: string): string {
+  const words = coreTexts()?.words;
+  if (!words) return sentence;
+  const known = (text: string): string | undefined => {
+    if (Object.hasOwn(words, text)) return words[text];
+    const numbers = text.match(NUMBER) ?? [];
+    const pattern = text.replace(NUMBER, '#');
+    return Object.hasOwn(words, pattern) ? words[pattern]!.replace(/#/g, () => numbers.shift() ?? '#') : undefined;
+  };
+  const parts = () => sentence.split(', ').map((part) => known(part) ?? part);
+  return known(sentence) ?? parts().join(', ');
 }

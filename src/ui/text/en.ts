@@ -1,11 +1,24 @@
 /** Every text of the page, in English; Japanese has the same keys. */
 import { causes } from './en/causes';
 import { device } from './en/device';
+import { graph } from './en/graph';
 import { layers } from './en/layers';
+import { library } from './en/library';
 import { preview } from './en/preview';
 import { recipe } from './en/recipe';
 import { results } from './en/results';
 import { shell } from './en/shell';
 import { training } from './en/training';
 
-export const en = { ...shell, ...recipe, ...preview, ...results, ...layers, ...causes, ...training, ...device } as const;
+export const en = {
+  ...shell,
+  ...recipe,
+  ...preview,
+  ...results,
+  ...layers,
+  ...graph,
+  ...library,
+  ...causes,
+  ...training,
+  ...device,
+} as const;

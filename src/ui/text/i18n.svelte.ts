@@ -1,6 +1,6 @@
 import { createInstance, type TFunction } from 'i18next';
 import { en } from './en';
-import type { Table } from './types';
+import type { Core, Table } from './types';
 
 /** In the order in which they are offered. */
 export const LOCALES = ['en', 'ja'] as const;
@@ -22,6 +22,7 @@ void i18n.init({
 
 let current = $state<Locale>('en');
 let wanted: Locale = 'en';
+let japanese: Core | null = null;
 
 /** The language that the page speaks now; reactive. */
 export const locale = (): Locale => current;
@@ -34,8 +35,7 @@ export function formatLocale(): string {
 
 /** Text `key` in the current language, with its variables filled in; what reads it is drawn anew on a switch. */
 export const t: TFunction = ((key: string, variables?: Record<string, unknown>) =>
-  // A file's name may look like a reference to another text; it isn't one.
-  i18n.t(key as never, { ...variables, lng: current, nest: false } as never)) as unknown as TFunction;
+  i18n.t(key as never, { ...variables, lng: current } as never)) as unknown as TFunction;
 
 /** The text of a name out of the core (a step, an option, a repair), else `fallback`. */
 export function named(table: Table, name: string, fallback = name): string {
@@ -43,9 +43,13 @@ export function named(table: Table, name: string, fallback = name): string {
   return found.find((text) => typeof text === 'string') ?? fallback;
 }
 
+/** What the core's own English is replaced by; null where the page speaks English. */
+export const coreTexts = (): Core | null => (current === 'ja' ? japanese : null);
+
 async function load(next: Locale): Promise<void> {
   if (i18n.hasResourceBundle(next, 'translation')) return;
-  const { ja } = await import('./ja');
+  const { core, ja } = await import('./ja');
+  japanese = core;
   i18n.addResourceBundle('ja', 'translation', ja);
 }
 

@@ -5,5 +5,5 @@
  * module's constant: it follows the language. A key that depends on a value: `` t(`panel.table.${value}`) ``, or, where
  * the value is a name that may be unknown, `named('panel.table', value)`. Texts that the core makes: `core.ts`.
  */
-export { errorSentence } from './core';
+export { coreWords, errorSentence, figureName, optionHelp, verdictSentence } from './core';
 export { formatLocale, LOCALES, type Locale, locale, named, setLocale, startLocale, t } from './i18n.svelte';

@@ -1,1 +1,14 @@
-export const ja = {};
+/** Every text of the page in Japanese, by the keys of en.ts. */
+import { causes } from './ja/causes';
+import { device } from './ja/device';
+import { graph } from './ja/graph';
+import { layers } from './ja/layers';
+import { library } from './ja/library';
+import { preview } from './ja/preview';
+import { recipe } from './ja/recipe';
+import { results } from './ja/results';
+import { shell } from './ja/shell';
+import { training } from './ja/training';
+
+export { core } from './ja/core';
+export const ja = { ...shell, ...recipe, ...preview, ...results, ...layers, ...graph, ...library, ...causes, ...training, ...device };

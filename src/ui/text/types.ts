@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../../numerics';
+import type { RecipeStep, Verdict } from '../../pipeline';
 import type { en } from './en';
 
 declare module 'i18next' {
@@ -28,3 +30,17 @@ export type Table = (typeof TABLES)[number];
 export type Translation<T> = {
   readonly [K in keyof T as K extends `${string}_one` ? never : K]: T[K] extends string ? string : Translation<T[K]>;
 };
+
+/** What the core says in English, in another language. */
+export interface Core {
+  /** What kind of trouble it is. */
+  readonly errors: Readonly<Record<ErrorCode, string>>;
+  readonly optionHelp: Readonly<Record<RecipeStep['step'], Readonly<Record<string, string>>>>;
+  readonly verdicts: Readonly<
+    Record<Verdict['kind'], (figures: Readonly<Record<string, number | undefined>>, role: Verdict['evidence']['role']) => string>
+  >;
+  /** Names of verdicts' figures. */
+  readonly figures: Readonly<Record<string, string>>;
+  /** Labels, units and notes by the English, `#` for each number, in the same order. */
+  readonly words: Readonly<Record<string, string>>;
+}

@@ -57,6 +57,7 @@ export const shell = {
     droppedImages: 'Dropped images',
     emptyFolder: 'The folder is empty: drop one with images, or an ONNX model.',
     memory: 'Your work is kept in memory only, until this page is closed ({{why}}). Download what you need.',
+    lost: { closed: 'its database was closed', full: 'the disk is full', unavailable: 'this browser keeps nothing here' },
     useIt: 'Use it',
   },
 } as const;

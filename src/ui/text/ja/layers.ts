@@ -1,0 +1,15 @@
+import type { layers as en } from '../en/layers';
+import type { Translation } from '../types';
+
+export const layers: Translation<typeof en> = {
+  layers: {
+    filter: 'レイヤーを絞り込む',
+    columns: { name: '名前', op: '演算子', shape: '形状', parameters: 'パラメーター', macs: 'MACs', error: 'SQNR' },
+    errorHelp: 'INT8モデルでの、レイヤー出力の信号対量子化雑音比。低いほど悪い値です。',
+    facts: '最小 {{min}}、最大 {{max}}、平均 {{mean}}、標準偏差 {{std}}',
+    histogram: '{{name}} の値',
+    noHistogram: 'このテンソルの値を見るには、レシピを実行（キャリブレーション）してください。',
+    clip: 'INT8の範囲 {{lo}} … {{hi}}',
+    pick: 'レイヤーを選ぶと値が表示されます。',
+  },
+};
