@@ -13,17 +13,21 @@ import type { AnalysisReport, Recipe, ResultRow, RunEvent, Story } from '../../p
 import { askToPersist, openStore, type Store } from '../../store';
 import { JobSwitches, StepWorker } from '../bridge';
 import { type Intake, sortFiles } from '../intake';
+import { recipeOfLink } from '../recipe/link';
 import { siteUrl } from '../site';
-import { t } from '../text';
+import { coreWords, t } from '../text';
 import { goBack } from '../training/go-back';
 import { Alerts } from './alerts.svelte';
 import { CausesState } from './causes.svelte';
 import { DevicesState } from './devices.svelte';
+import { GraphState } from './graph.svelte';
 import { GrowState } from './grow.svelte';
 import { History } from './history.svelte';
+import { LibraryState } from './library.svelte';
 import { PreviewState } from './preview.svelte';
 import { RecipeState } from './recipe.svelte';
 import { SensitivityState } from './sensitivity.svelte';
+import { TourState } from './tour.svelte';
 import { TrainingState } from './training.svelte';
 
 export interface OpenModel {
@@ -40,7 +44,7 @@ export interface Embedded {
   readonly title: string;
 }
 
-export type Tab = 'results' | 'training' | 'causes' | 'layers' | 'device' | 'grow';
+export type Tab = 'results' | 'training' | 'causes' | 'layers' | 'graph' | 'device' | 'grow' | 'library';
 
 /** Scenes that the embedded detectors were trained on serve calibration; held-out ones judge. */
 const CALIBRATION_SCENES: ImageSource = { kind: 'scenes', first: 100_000, count: 32 };
@@ -63,6 +67,9 @@ export class Studio {
   readonly training = new TrainingState();
   readonly sensitivity = new SensitivityState(this);
   readonly grow = new GrowState();
+  readonly tour = new TourState(this);
+  readonly graph = new GraphState(this);
+  readonly library = new LibraryState(this, () => this.#store);
   #store: Promise<Store>;
   #abort: AbortController | null = null;
   /** Images kept of the camera, where those are open. */
@@ -99,7 +106,7 @@ export class Studio {
 
   constructor() {
     this.preview.onLost = () => this.attempt(() => this.#restorePreview());
-    this.#store = openStore((loss) => this.alerts.info(() => t('alerts.memory', { why: loss.reason })));
+    this.#store = openStore((loss) => this.alerts.info(() => t('alerts.memory', { why: t(`alerts.lost.${loss.reason}`) })));
   }
 
   async start(): Promise<void> {
@@ -117,6 +124,17 @@ export class Studio {
     if (recipe) this.attempt(() => this.recipe.load(recipe));
     const run = this.history.list.at(-1);
     if (run && run.model === this.model?.name) await this.showRun(run.id);
+    if (location.hash === '#tour') await this.tour.begin();
+    else this.#takeLink();
+  }
+
+  /** The recipe that the page's address brought along, once. */
+  #takeLink(): void {
+    const json = recipeOfLink(location.hash);
+    if (json === null) return;
+    history.replaceState(null, '', location.pathname + location.search);
+    this.recipe.load(json);
+    this.alerts.info(() => t('recipe.linkOpened', { name: this.recipe.current.name }));
   }
 
   /** Runs `work`; what it throws becomes an alert. */
@@ -131,14 +149,21 @@ export class Studio {
 
   async openEmbedded(file: string): Promise<void> {
     const response = await fetch(await siteUrl(`models/${file}`));
-    if (!response.ok)
-      throw new StudioError(
-        'runtime',
-        `The embedded model ${response.url} could not be loaded.`,
-        'Serve the whole site, models/ included.',
-      );
+    if (!response.ok) throw new StudioError('runtime', t('embeddedLost', { url: response.url }), t('embeddedLostHint'));
     await this.open({ name: file, bytes: new Uint8Array(await response.arrayBuffer()), embedded: true });
     await this.#remember('model', `embedded:${file}`);
+  }
+
+  /** A network that was dropped in on an earlier visit. Throws StudioError 'missing-data' where it is gone. */
+  async openKept(id: string): Promise<void> {
+    const kept = await (await this.#store).get('models', id);
+    if (!kept) throw new StudioError('missing-data', t('library.gone'), t('library.goneHint'));
+    await this.open({ name: kept.name, bytes: kept.bytes, external: kept.external, embedded: false });
+  }
+
+  /** What a network is made of, without opening it. */
+  inspect(name: string, bytes: Uint8Array): Promise<InspectReport> {
+    return this.#steps.inspect(name, bytes);
   }
 
   /** Opens a network; the one before stays if it can't be opened. */
@@ -172,7 +197,8 @@ export class Studio {
     await this.#take(await sortFiles(files));
   }
 
-  async #take({ model, recipe, images }: Intake): Promise<void> {
+  async #take({ workspace, model, recipe, images }: Intake): Promise<void> {
+    if (workspace) await this.library.import(workspace);
     if (recipe) {
       this.recipe.load(recipe.json);
       this.alerts.info(() => t('alerts.recipeOpened', { name: this.recipe.current.name }));
@@ -185,7 +211,7 @@ export class Studio {
       this.preview.images = info;
       const opened = { name: info.name, count: info.fileNames.length };
       this.alerts.info(() => t(info.labelled ? 'alerts.labelledOpened' : 'alerts.unlabelledOpened', opened));
-      for (const note of info.notes) this.alerts.info(() => note);
+      for (const note of info.notes) this.alerts.info(() => coreWords(note));
       await this.preview.show('images');
       await this.#advise();
     }
@@ -242,9 +268,10 @@ export class Studio {
     this.alerts.info(() => advice.note, action);
   }
 
-  async run(): Promise<void> {
+  /** Runs the recipe; null when it couldn't begin, was cancelled or failed. */
+  async run(): Promise<JobResult | null> {
     const { model } = this;
-    if (!model || this.busy) return;
+    if (!model || this.busy) return null;
     this.running = true;
     this.progress = null;
     this.rows = [];
@@ -262,11 +289,13 @@ export class Studio {
       this.recipe.shown = recipe;
       await this.#show(result);
       await this.history.add(model.name, recipe.name, result);
+      return result;
     } catch (error) {
       const cancelled = error instanceof StudioError && error.code === 'cancelled';
       this.training.end(cancelled ? null : error);
       if (cancelled) this.alerts.info(() => t('job.cancelled'));
       else this.alerts.error(error);
+      return null;
     } finally {
       this.running = false;
       this.progress = null;
@@ -372,10 +401,35 @@ export class Studio {
 
   async showRun(id: string): Promise<void> {
     const run = await this.history.get(id);
-    if (!run) return;
-    this.recipe.shown = run.recipe;
+    if (run) await this.showResult(run.recipe, run);
+  }
+
+  /** Shows what a recipe once made. */
+  async showResult(recipe: Recipe, result: JobResult): Promise<void> {
+    this.recipe.shown = recipe;
     this.doneIn = 0;
-    await this.#show(run);
+    await this.#show(result);
+  }
+
+  /** Shows the original alone; results stay in the history. */
+  async clearResult(): Promise<void> {
+    this.result = this.recipe.shown = null;
+    this.rows = [];
+    this.training.show();
+    await this.preview.compare(null, this.engineChoice);
+  }
+
+  /** Goes back from somebody's images to the scenes. */
+  useScenes(): void {
+    this.imageFiles = null;
+    this.labelled = false;
+    this.preview.images = null;
+  }
+
+  /** Leaves nothing behind of this visit, and begins the tour again. */
+  async nextVisitor(): Promise<void> {
+    location.hash = 'tour';
+    await this.library.forget();
   }
 
   cancel(): void {

@@ -8,6 +8,7 @@ import { preview } from './en/preview';
 import { recipe } from './en/recipe';
 import { results } from './en/results';
 import { shell } from './en/shell';
+import { tour } from './en/tour';
 import { training } from './en/training';
 
 export const en = {
@@ -17,7 +18,7 @@ export const en = {
   ...results,
   ...layers,
   ...graph,
-  ...library,
+  ...library, ...tour,
   ...causes,
   ...training,
   ...device,

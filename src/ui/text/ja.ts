@@ -8,7 +8,8 @@ import { preview } from './ja/preview';
 import { recipe } from './ja/recipe';
 import { results } from './ja/results';
 import { shell } from './ja/shell';
+import { tour } from './ja/tour';
 import { training } from './ja/training';
 
 export { core } from './ja/core';
-export const ja = { ...shell, ...recipe, ...preview, ...results, ...layers, ...graph, ...library, ...causes, ...training, ...device };
+export const ja = { ...shell, ...recipe, ...preview, ...results, ...layers, ...graph, ...library, ...tour, ...causes, ...training, ...device };
