@@ -35,7 +35,7 @@ const primary = (page: Page) => page.locator('.job .primary');
 
 /** Waits until no job is on its way. */
 async function idle(page: Page): Promise<void> {
-  await primary(page).waitFor({ timeout: 300_000 });
+  await primary(page).and(page.locator(':enabled')).waitFor({ timeout: 300_000 });
 }
 
 const tab = (page: Page, index: number) => page.locator('.tab').nth(index).click();

@@ -29,6 +29,8 @@ export const count = whole;
 export const parameters = (value: number) => scaled(value, '');
 export const macs = (value: number) => scaled(value, 'MAC');
 export const megabytes = (bytes: number) => `${fixed(bytes / 1e6, 2)} MB`;
+/** "12.3 kB", "45.9 MB", "10.7 GB". */
+export const size = (bytes: number) => scaled(bytes, 'B');
 export const percent = (value: number | null | undefined) => (value === null || value === undefined ? t('figures.none') : fixed(value, 1));
 /** "+1.2", "−3.4": with the sign that a difference needs. */
 export const signed = (value: number) => `${value < 0 ? '−' : '+'}${fixed(Math.abs(value), 1)}`;

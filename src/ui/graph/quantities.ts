@@ -2,7 +2,7 @@
 import type { LayerState } from '../../../workers/device';
 import type { JobResult } from '../../../workers/wire';
 import type { InspectReport, LayerReport } from '../../pipeline';
-import { count, decibels } from '../format';
+import { decibels, macs as macsWords } from '../format';
 import { t } from '../text';
 
 export const QUANTITIES = ['macs', 'error', 'bits', 'pruned', 'device'] as const;
@@ -45,7 +45,7 @@ export function shades(quantity: Quantity, known: Known): readonly Shade[] {
   switch (quantity) {
     case 'macs': {
       const most = Math.max(1, ...layers.map(({ macs }) => macs));
-      return layers.map(({ macs }) => (macs ? { depth: Math.sqrt(macs / most), words: `${count(macs)} MACs` } : NONE));
+      return layers.map(({ macs }) => (macs ? { depth: Math.sqrt(macs / most), words: macsWords(macs) } : NONE));
     }
     case 'error': {
       const errors = known.result?.layerError ?? {};
