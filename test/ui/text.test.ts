@@ -86,14 +86,16 @@ describe('the core’s English', () => {
   it('is translated where a job says what it does', () => {
     const labels = files('src/steps', /\.ts$/)
       .concat(files('workers', /\.ts$/), files('src/pipeline', /\.ts$/))
-      .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/\b(?:label: |LABEL = )'([^']+)'/g)].map((m) => m[1]!));
+      .flatMap((file) =>
+        [...readFileSync(file, 'utf8').matchAll(/(?:\blabel: |LABEL = |(?:ctx|kept), )'([A-Z][^']+)'/g)].map((m) => m[1]!),
+      );
     expect(labels.length).toBeGreaterThan(20);
     expect([...new Set(labels)].filter((label) => !Object.hasOwn(core.words, label))).toEqual([]);
   });
 
   it('is translated for every option’s hint and unit, and for no other', () => {
     for (const [step, { options }] of Object.entries(STEP_META)) {
-      const hints = core.optionHelp[step as keyof typeof STEP_META] ?? {};
+      const hints = core.optionHelp[step as keyof typeof core.optionHelp] ?? {};
       expect(Object.keys(hints).sort(), step).toEqual(options.map(({ key }) => key).sort());
       for (const option of options)
         if (option.type === 'number' && option.unit && option.unit !== '%') expect(core.words, option.key).toHaveProperty([option.unit]);
@@ -104,8 +106,9 @@ describe('the core’s English', () => {
     await setLocale('ja');
     expect(coreWords('Recovery after −5.0 % MACs')).toBe('MACs −5.0 %の後の回復学習');
     expect(coreWords('Output error on 9 unseen images 4.00 → 1.00.')).toBe('未知の画像9枚での出力誤差 4.00 → 1.00。');
-    expect(coreWords('yolox-nano.onnx, pruned, INT8')).toBe('yolox-nano.onnx, 枝刈り後, INT8');
-    expect(coreWords('Nobody knows this one.')).toBe('Nobody knows this one.');
+    expect(coreWords('yolox-nano.onnx, pruned, INT8')).toBe('yolox-nano.onnx、枝刈り後、INT8');
+    expect(coreWords('The only GPU is emulated in software (some 3D): WASM is faster.')).toContain('エミュレーション(some 3D)のため');
+    expect(coreWords('Nobody knows this, nor that.')).toBe('Nobody knows this, nor that.');
     for (const [pattern, text] of Object.entries(core.words)) expect(text.split('#').length, pattern).toBe(pattern.split('#').length);
   });
 

@@ -4,7 +4,7 @@
  */
 import { describeError, StudioError } from '../../numerics';
 import type { RecipeStep, Verdict } from '../../pipeline';
-import { coreTexts } from './i18n.svelte';
+import { coreTexts, t } from './i18n.svelte';
 
 /** What went wrong and what to do; in Japanese the kind of trouble leads, the detail stays as it was thrown. */
 export function errorSentence(error: unknown): string {
@@ -27,17 +27,24 @@ export const humanKey = (key: string): string => key.replace(/([a-z0-9])([A-Z])/
 export const figureName = (key: string): string => coreTexts()?.figures[key] ?? humanKey(key);
 
 const NUMBER = /\d+(?:[.,]\d+)*/g;
+/** A name that was put in, or a number. */
+const GAP = /"[^"]*"|\([^)]*\)|\d+(?:[.,]\d+)*/g;
 
-/** A label, unit or note of the core. Sentences are known by their words, with `#` for each number. */
+/** A label, unit or note of the core. Sentences are known by their words, with `#` for each gap. */
 export function coreWords(sentence: string): string {
   const words = coreTexts()?.words;
   if (!words) return sentence;
   const known = (text: string): string | undefined => {
     if (Object.hasOwn(words, text)) return words[text];
-    const numbers = text.match(NUMBER) ?? [];
-    const pattern = text.replace(NUMBER, '#');
-    return Object.hasOwn(words, pattern) ? words[pattern]!.replace(/#/g, () => numbers.shift() ?? '#') : undefined;
+    for (const gap of [NUMBER, GAP]) {
+      const given = text.match(gap) ?? [];
+      const pattern = text.replace(gap, '#');
+      if (Object.hasOwn(words, pattern)) return words[pattern]!.replace(/#/g, () => given.shift() ?? '#');
+    }
+    return undefined;
   };
-  const parts = () => sentence.split(', ').map((part) => known(part) ?? part);
-  return known(sentence) ?? parts().join(', ');
+  const whole = known(sentence);
+  if (whole !== undefined) return whole;
+  const parts = sentence.split(', ');
+  return parts.some((part) => known(part)) ? parts.map((part) => known(part) ?? part).join(t('marks.comma')) : sentence;
 }

@@ -12,4 +12,16 @@ import { tour } from './ja/tour';
 import { training } from './ja/training';
 
 export { core } from './ja/core';
-export const ja = { ...shell, ...recipe, ...preview, ...results, ...layers, ...graph, ...library, ...tour, ...causes, ...training, ...device };
+export const ja = {
+  ...shell,
+  ...recipe,
+  ...preview,
+  ...results,
+  ...layers,
+  ...graph,
+  ...library,
+  ...tour,
+  ...causes,
+  ...training,
+  ...device,
+};

@@ -41,6 +41,6 @@ export interface Core {
   >;
   /** Names of verdicts' figures. */
   readonly figures: Readonly<Record<string, string>>;
-  /** Labels, units and notes by the English, `#` for each number, in the same order. */
+  /** Labels, units and notes by the English; `#` for each number (or each number, name in quotes and bracket), in the same order. */
   readonly words: Readonly<Record<string, string>>;
 }

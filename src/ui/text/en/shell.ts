@@ -22,6 +22,7 @@ export const shell = {
   embeddedLostHint: 'Serve the whole site, models/ included.',
   facts: '{{family}} · {{parameters}} parameters · {{macs}} · opset {{opset}}',
   theme: { switch: 'Switch between light and dark' },
+  marks: { comma: ', ', semicolon: '; ', stop: '.' },
   figures: { none: 'n/a', seconds: '{{seconds, number}} s', minutes: '{{minutes, number}} min {{seconds, number}} s' },
   engine: {
     label: 'Engine',

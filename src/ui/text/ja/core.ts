@@ -56,6 +56,7 @@ export const core: Core = {
     'Comparing layers': 'レイヤーを比較中',
     'Correcting biases for rounded weights': '丸めた重みのバイアスを補正中',
     'Giving 16 bits to sensitive layers': '感度の高いレイヤーを16ビット化中',
+    Evaluating: '評価中',
     Growing: '学習中',
     'Judging channels': 'チャネルの重要度を評価中',
     'Learning scales, zero points and biases': 'スケール・ゼロ点・バイアスの学習',
@@ -72,6 +73,7 @@ export const core: Core = {
     'Scanning sensitivity': '感度を測定中',
     'Searching activation ranges': '活性値の範囲を探索中',
     'Solving weights again by least squares': '最小二乗法で重みを再計算中',
+    Training: '学習',
     'Trying calibrators': 'キャリブレーターを比較中',
     'Writing calibration images': 'キャリブレーション画像を書き出し中',
     // Rows of the result.
@@ -101,6 +103,7 @@ export const core: Core = {
     'All boxes lie between # and #: they seem to be relative, COCO wants pixels.':
       'すべてのボックスが#〜#の範囲にあります。相対座標のようですが、COCO形式ではピクセルで指定します。',
     'This browser offers no WebGPU: everything runs on WASM.': 'このブラウザーではWebGPUを使えないため、すべてWASMで実行します。',
+    'The only GPU is emulated in software #: WASM is faster.': 'GPUがソフトウェアエミュレーション#のため、WASMのほうが高速です。',
     'WebGPU differs from WASM by # % on this network: WASM is used.': 'このモデルではWebGPUの結果がWASMと# %異なるため、WASMを使います。',
     "No labels: the figures are agreement with the FP# network's own detections (score above #).":
       'ラベルなし：数値はFP#モデル自身の検出結果（スコア#超）との一致度です。',

@@ -25,6 +25,7 @@ export const shell: Translation<typeof en> = {
   embeddedLostHint: 'models/ を含むサイト全体を配信してください。',
   facts: '{{family}} · パラメーター {{parameters}} · {{macs}} · opset {{opset}}',
   theme: { switch: 'ライト／ダークの切り替え' },
+  marks: { comma: '、', semicolon: '、', stop: '。' },
   figures: { none: 'なし', seconds: '{{seconds, number}}秒', minutes: '{{minutes, number}}分{{seconds, number}}秒' },
   engine: {
     label: 'エンジン',
