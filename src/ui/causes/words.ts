@@ -44,7 +44,7 @@ export function wholeSentence({ whole }: AnalysisReport): string {
 
 /** "3.4×", "1,000×" at most: beyond that the figure says nothing. */
 export function times(ratio: number): string {
-  return ratio >= 1000 ? t('causes.manyTimes') : `${ratio.toPrecision(ratio < 10 ? 2 : 3).replace(/\.0+$/, '')}×`;
+  return ratio >= 1000 ? t('causes.manyTimes') : t('causes.times', { figure: ratio.toPrecision(ratio < 10 ? 2 : 3).replace(/\.0+$/, '') });
 }
 
 /** Everything that a layer adds to the output error; null before it was measured. */

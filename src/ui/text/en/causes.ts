@@ -62,6 +62,7 @@ export const causes = {
       'dead-channel': 'Dead channel',
       'missing-batchnorm': 'Missing BatchNorm',
     },
+    times: '{{figure}}×',
     manyTimes: 'over 1,000×',
     helpful: 'Repairs that help',
     helpfulHelp: 'Output error of the whole network with each repair alone, everything else as in the recipe.',

@@ -64,6 +64,7 @@ export const causes: Translation<typeof en> = {
       'dead-channel': '死んだチャネル',
       'missing-batchnorm': 'BatchNormの欠落',
     },
+    times: '{{figure}}倍',
     manyTimes: '1,000倍以上',
     helpful: '有効な対策',
     helpfulHelp: '対策を1つずつ適用したときの、モデル全体の出力誤差。他はレシピのままです。',

@@ -93,6 +93,10 @@ export const core: Core = {
     'image centred': '画像は中央',
     stretched: '引き伸ばし',
     // Notes.
+    'Pruned # % of the MACs in # steps.': 'MACsを# %枝刈りしました（#回）。',
+    'Least squares solved # layers behind the cut again; loss on unseen images # → #.':
+      '枝刈りの後ろの#層を最小二乗法で再計算しました（未知の画像での損失 # → #）。',
+    'Input # takes pixels #…#: quantized exactly #.': '入力 # の画素値は#…#で、誤差なく量子化できます#。',
     'Output error on # unseen images # → #.': '未知の画像#枚での出力誤差 # → #。',
     'The output error on # unseen images would have risen from # to #.': '未知の画像#枚での出力誤差が # から # に増えるため不採用。',
     'Least squares solved # of # layers again.': '最小二乗法で#層を再計算しました（全#層）。',
