@@ -5,15 +5,15 @@ function colour(classIndex: number): string {
   return `hsl(${(classIndex * 47 + 130) % 360} 85% 62%)`;
 }
 
-/** Draws boxes with labels in image pixels scaled by `scale`, clipped to [from, to] of the width. */
+/** Draws boxes with labels in image pixels scaled by `scale`, clipped to [from, to] of the width of the canvas, or of another area at the origin. */
 export function drawDetections(
-  context: CanvasRenderingContext2D,
+  context: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D,
   detections: readonly Detection[],
   names: readonly string[],
   scale: number,
   clip: { readonly from: number; readonly to: number },
+  { width, height }: { readonly width: number; readonly height: number } = context.canvas,
 ): void {
-  const { width, height } = context.canvas;
   context.save();
   context.beginPath();
   context.rect(clip.from * width, 0, (clip.to - clip.from) * width, height);

@@ -12,6 +12,7 @@ import {
   storageUsage,
   type Usage,
 } from '../../store';
+import { download, stamp } from '../download';
 import { t } from '../text';
 import type { Studio } from './studio.svelte';
 
@@ -81,12 +82,7 @@ export class LibraryState {
   async export(): Promise<void> {
     this.working = true;
     try {
-      const url = URL.createObjectURL(await exportWorkspace(await this.store()));
-      const link = document.createElement('a');
-      link.href = url;
-      link.download = `${new Date().toISOString().slice(0, 10)}.bonsai`;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+      download(await exportWorkspace(await this.store()), `${stamp()}.bonsai`);
     } finally {
       this.working = false;
     }

@@ -1,6 +1,7 @@
 import type { EngineChoice, FrameRequest, ImagesInfo, PreviewFrame, PreviewInfo, PreviewModel } from '../../../workers/wire';
 import { PreviewWorker } from '../bridge';
-import { type CameraTrouble, openCamera } from '../preview/camera';
+import { type CameraTrouble, listCameras, openCamera, type Resolution } from '../preview/camera';
+import { Recorder } from '../preview/recorder';
 import type { Alerts } from './alerts.svelte';
 
 export type Source = 'scenes' | 'images' | 'webcam';
@@ -32,6 +33,19 @@ export class PreviewState {
   compressed = $state.raw<PreviewInfo | null>(null);
   images = $state.raw<ImagesInfo | null>(null);
   trouble = $state<CameraTrouble | null>(null);
+  cameras = $state.raw<Awaited<ReturnType<typeof listCameras>>>([]);
+  /** Id of the chosen camera; '' = the browser's choice. */
+  camera = $state('');
+  resolution = $state<Resolution>('640×480');
+  /** Left and right exchanged, before either network sees the frame. */
+  mirror = $state(false);
+  /** The camera's last frame stands still. */
+  frozen = $state(false);
+  /** Milliseconds to take the last frame, and to draw it. */
+  captureMs = $state(0);
+  drawMs = $state(0);
+  recording = $state(false);
+  #recorder: Recorder | null = null;
 
   /** Called when the preview's worker was lost and the next one needs its networks again. */
   onLost: () => void = () => {};
@@ -63,7 +77,8 @@ export class PreviewState {
     this.index = 0;
     this.#closeCamera();
     if (source === 'webcam') {
-      const opened = await openCamera(() => {
+      this.frozen = false;
+      const opened = await openCamera({ device: this.camera, resolution: this.resolution }, () => {
         this.trouble = 'unplugged';
         this.#closeCamera();
       });
@@ -73,6 +88,7 @@ export class PreviewState {
       }
       this.#stream = opened.stream;
       this.#video = opened.video;
+      this.cameras = await listCameras();
     }
     this.refresh();
   }
@@ -80,6 +96,32 @@ export class PreviewState {
   #closeCamera(): void {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = this.#video = null;
+  }
+
+  /** Another camera, or another size of its pictures. */
+  async useCamera(camera: string, resolution: Resolution): Promise<void> {
+    this.camera = camera;
+    this.resolution = resolution;
+    if (this.source === 'webcam') await this.show('webcam');
+  }
+
+  freeze(on: boolean): void {
+    this.frozen = on;
+    this.refresh();
+  }
+
+  /** Begins a clip of both networks side by side, or ends it. @returns the clip when it ends */
+  async record(on: boolean): Promise<Blob | null> {
+    if (on && !this.#recorder && this.frame) {
+      this.#recorder = new Recorder(this.frame);
+      this.recording = true;
+    } else if (!on && this.#recorder) {
+      const recorder = this.#recorder;
+      this.#recorder = null;
+      this.recording = false;
+      return recorder.end();
+    }
+    return null;
   }
 
   step(by: number): void {
@@ -104,9 +146,25 @@ export class PreviewState {
   }
 
   async #request(): Promise<FrameRequest | null> {
-    if (this.source === 'webcam') return this.#video ? { bitmap: await createImageBitmap(this.#video) } : null;
+    if (this.source === 'webcam') return this.#video && !this.frozen ? { bitmap: await this.#capture(this.#video) } : null;
     if (this.source === 'images') return this.images?.fileNames.length ? { image: this.index } : null;
     return { scene: FIRST_SCENE + this.index };
+  }
+
+  async #capture(video: HTMLVideoElement): Promise<ImageBitmap> {
+    const start = performance.now();
+    let bitmap = await createImageBitmap(video);
+    if (this.mirror) {
+      const { width, height } = bitmap;
+      const canvas = new OffscreenCanvas(width, height);
+      const context = canvas.getContext('2d')!;
+      context.setTransform(-1, 0, 0, 1, width, 0);
+      context.drawImage(bitmap, 0, 0);
+      bitmap.close();
+      bitmap = canvas.transferToImageBitmap();
+    }
+    this.captureMs = performance.now() - start;
+    return bitmap;
   }
 
   async #loop(run: number): Promise<void> {
@@ -142,6 +200,7 @@ export class PreviewState {
   #show(frame: PreviewFrame): void {
     this.frame?.bitmap.close();
     this.frame = frame;
+    this.#recorder?.add(frame, this.original?.classNames ?? []);
     const now = performance.now();
     const fps = 1000 / Math.max(1, now - this.#lastFrame);
     this.fps = this.#lastFrame ? 0.8 * this.fps + 0.2 * fps : fps;
