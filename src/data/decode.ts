@@ -2,25 +2,18 @@
  * Decoding, the same bits in page, worker and Node: mozjpeg and the png crate as WebAssembly (jSquash), jpeg-js for CMYK,
  * which mozjpeg's binding cannot read. Where their WebAssembly lies is told by data/node.ts or data/web.ts.
  */
-import decodeJpeg, { init as initJpeg } from '@jsquash/jpeg/decode.js';
-import decodePng, { init as initPng } from '@jsquash/png/decode.js';
 import { decode as decodeCmyk } from 'jpeg-js';
 import { type RgbImage, StudioError } from '../numerics';
-import { readHeader } from './header';
+import { type Decoded, type Decoder, type DecoderModules, jpegDecoder, type Pixels, pngDecoder } from './decoders';
+import { type ImageHeader, readHeader } from './header';
 import { orient, toRgb } from './pixels';
 
-export interface DecoderModules {
-  readonly jpeg: WebAssembly.Module;
-  readonly png: WebAssembly.Module;
-}
+export type { DecoderModules } from './decoders';
 
 let load: (() => Promise<DecoderModules>) | null = null;
-let ready: Promise<void> | null = null;
+let ready: Promise<Decoders> | null = null;
 /** libjpeg warnings about bytes that hold no pixels; viewers show such files whole, and so do we. */
 const HARMLESS = /extraneous bytes before marker|Invalid SOS parameters/;
-
-/** What libjpeg said about the image being decoded; a decode is one synchronous call, so images don't mix. */
-let complaints: string[] = [];
 
 /** Says where the decoders' WebAssembly comes from; done by data/node.ts and data/web.ts. */
 export function initDecoders(loader: () => Promise<DecoderModules>): void {
@@ -28,37 +21,22 @@ export function initDecoders(loader: () => Promise<DecoderModules>): void {
   ready = null;
 }
 
-/** Node has no ImageData, which the decoders construct. */
-class PlainImageData {
-  constructor(
-    readonly data: Uint8ClampedArray,
-    readonly width: number,
-    readonly height: number,
-  ) {}
+interface Decoders {
+  readonly jpeg: Decoder;
+  readonly png: Decoder;
 }
 
-async function start(): Promise<void> {
+async function start(): Promise<Decoders> {
   if (!load) throw new StudioError('runtime', 'The image decoders were not initialised.', 'Import data/node or data/web first.');
-  if (!('ImageData' in globalThis)) Object.assign(globalThis, { ImageData: PlainImageData });
   const { jpeg, png } = await load();
-  const options = { printErr: (line: string) => complaints.push(line), print: () => {} };
-  // The package's types know only one argument; its code takes the compiled module first.
-  await (initJpeg as unknown as (module: WebAssembly.Module, options: object) => Promise<void>)(jpeg, options);
-  await initPng(png);
+  return { jpeg: jpegDecoder(jpeg), png: pngDecoder(png) };
 }
 
 function damaged(fileName: string, why: string): StudioError {
   return new StudioError('bad-data', `${fileName} is damaged (${why}).`, 'It is left out; replace the file to use it.');
 }
 
-interface Pixels {
-  readonly data: ArrayLike<number>;
-  readonly width: number;
-  readonly height: number;
-}
-
-async function decodeRgba(bytes: Uint8Array, fileName: string, format: 'jpeg' | 'png', components: number): Promise<Pixels> {
-  const buffer = bytes.slice().buffer;
+async function decodeRgba(bytes: Uint8Array, fileName: string, { format, components }: ImageHeader, decoders: Decoders): Promise<Pixels> {
   if (format === 'jpeg' && components === 4) {
     try {
       return decodeCmyk(bytes, { useTArray: true, formatAsRGBA: true, tolerantDecoding: false, maxMemoryUsageInMB: 1024 });
@@ -66,14 +44,13 @@ async function decodeRgba(bytes: Uint8Array, fileName: string, format: 'jpeg' | 
       throw damaged(fileName, error instanceof Error ? error.message : String(error));
     }
   }
-  complaints = [];
-  let image: Pixels;
+  let image: Decoded;
   try {
-    image = await (format === 'jpeg' ? decodeJpeg(buffer) : decodePng(buffer));
-  } catch {
-    throw damaged(fileName, complaints[0] ?? `cut off or corrupted ${format.toUpperCase()}`);
+    image = await decoders[format](bytes);
+  } catch (error) {
+    throw damaged(fileName, (error as Error).message || `cut off or corrupted ${format.toUpperCase()}`);
   }
-  const serious = complaints.find((line) => !HARMLESS.test(line));
+  const serious = image.complaints.find((line) => !HARMLESS.test(line));
   if (serious) throw damaged(fileName, serious);
   return image;
 }
@@ -91,13 +68,14 @@ export interface DecodeImageOptions {
 export async function decodeImage(bytes: Uint8Array, fileName: string, options: DecodeImageOptions = {}): Promise<RgbImage> {
   const header = readHeader(bytes, fileName);
   ready ??= start();
+  let decoders: Decoders;
   try {
-    await ready;
+    decoders = await ready;
   } catch (error) {
     ready = null; // The next image may find the server back.
     throw error;
   }
-  const { data, width, height } = await decodeRgba(bytes, fileName, header.format, header.components);
+  const { data, width, height } = await decodeRgba(bytes, fileName, header, decoders);
   const image = { width, height, data: toRgb(data, width * height) };
   const { expected } = options;
   const fits = (candidate: RgbImage) => !expected || (expected.width === candidate.width && expected.height === candidate.height);

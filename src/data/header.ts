@@ -82,8 +82,20 @@ function pngHeader(bytes: Uint8Array, fileName: string): ImageHeader {
   return { format: 'png', width: view.getUint32(16), height: view.getUint32(20), components: 3, orientation: 1 };
 }
 
-/** Pixels above which an image is refused before anything is allocated for it. */
-export const MAX_PIXELS = 120e6;
+/** Pixels above which an image is refused before anything is allocated for it: 50 megapixels take half a gigabyte while they are decoded. */
+export const MAX_PIXELS = 50e6;
+/** CMYK is decoded in JavaScript, with several times the memory and time. */
+const MAX_CMYK_PIXELS = 16e6;
+
+/** Deflate makes at most so many bytes of one. */
+const DEFLATE_RATIO = 1032;
+
+/** Bytes below which a file can't hold the pixels that its header claims: a bit a block of 8 × 8, what deflate can unpack at best. */
+function fewestBytes({ format, width, height }: ImageHeader, bytes: Uint8Array): number {
+  if (format === 'jpeg') return (width * height) / 512;
+  const channels = [1, 0, 3, 1, 2, 0, 4][bytes[25]!] ?? 1;
+  return (height * (1 + (width * channels * bytes[24]!) / 8)) / DEFLATE_RATIO;
+}
 
 /**
  * Format, size and orientation from the first bytes.
@@ -104,7 +116,13 @@ export function readHeader(bytes: Uint8Array, fileName: string): ImageHeader {
   }
   const { width, height } = header;
   if (width === 0 || height === 0) throw bad(fileName, `has no pixels (${width} × ${height})`);
-  if (width * height > MAX_PIXELS)
-    throw bad(fileName, `is too large (${width} × ${height} pixels)`, `At most ${MAX_PIXELS / 1e6} megapixels are read; scale it down.`);
+  const most = header.components === 4 ? MAX_CMYK_PIXELS : MAX_PIXELS;
+  if (width * height > most)
+    throw bad(
+      fileName,
+      `is too large (${width} × ${height} pixels${header.components === 4 ? ' of CMYK' : ''})`,
+      `At most ${most / 1e6} megapixels are read; scale it down${header.components === 4 ? ' or convert it to RGB' : ''}.`,
+    );
+  if (bytes.length < fewestBytes(header, bytes)) throw bad(fileName, `is cut off: ${width} × ${height} pixels in ${bytes.length} bytes`);
   return header;
 }

@@ -1,6 +1,6 @@
-/** The process that examines models: its parent kills it when it hangs, and counts it as a failure when it dies. */
-import type { ModelCase } from './arbitrary';
-import { examine, type Outcome } from './examine';
+/** The process that examines cases: its parent kills it when it hangs, and counts it as a failure when it dies. */
+import { type Case, examineCase } from './cases';
+import type { Outcome } from './outcome';
 
 export interface Answer {
   readonly outcome: Outcome;
@@ -14,7 +14,7 @@ export interface Memory {
   readonly memory: number;
 }
 
-export type Request = { readonly case: ModelCase } | { readonly measure: true };
+export type Request = { readonly case: Case } | { readonly measure: true };
 
 function memory(): Memory {
   const collect = (globalThis as { gc?: () => void }).gc;
@@ -32,7 +32,7 @@ process.on('unhandledRejection', (reason) => {
 process.on('message', async (request: Request) => {
   if ('measure' in request) return process.send!(memory());
   const [cpu, wall] = [process.cpuUsage(), performance.now()];
-  const outcome = await examine(request.case);
+  const outcome = await examineCase(request.case);
   await new Promise((resolve) => setImmediate(resolve));
   const used = process.cpuUsage(cpu);
   const answer: Answer = {

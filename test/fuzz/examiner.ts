@@ -1,10 +1,10 @@
-/** A child process that examines one model at a time, replaced when it hangs or dies. */
+/** A child process that examines one case at a time, replaced when it hangs or dies. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { ModelCase } from './arbitrary';
+import type { Case } from './cases';
 import type { Answer, Memory, Request } from './child';
 
-/** Processor seconds that a damaged model may take. */
+/** Processor seconds that a case may take. */
 export const MAX_SECONDS = 2;
 /** Wall seconds until a case counts as hung; longer, because the machine may be busy with other work. */
 const WATCHDOG_SECONDS = 12;
@@ -13,7 +13,7 @@ const HEAP_MB = 768;
 
 export interface Examiner {
   /** Hangs, crashes and slow cases come back as failures. */
-  examine(one: ModelCase): Promise<Answer>;
+  examine(one: Case): Promise<Answer>;
   /** Bytes after a collection. */
   memory(): Promise<number>;
   /** How many child processes there have been: 1 unless one hung or died. */
@@ -71,19 +71,26 @@ export function createExaminer(): Examiner {
     });
   };
 
+  const stop = () => {
+    child?.removeAllListeners('exit').kill('SIGKILL');
+    child = null;
+  };
+
   return {
     get processes() {
       return processes;
     },
     async examine(one) {
       const answer = await ask<Answer>({ case: one }, (text) => ({ outcome: { kind: 'failure', text }, cpu: 0, wall: WATCHDOG_SECONDS }));
-      if (answer.outcome.kind !== 'failure' && answer.cpu > MAX_SECONDS)
-        return { ...answer, outcome: { kind: 'failure', text: `it took ${answer.cpu.toFixed(1)} s` } };
-      return answer;
+      const slow = answer.outcome.kind !== 'failure' && answer.cpu > MAX_SECONDS;
+      const outcome = slow ? ({ kind: 'failure', text: `it took ${answer.cpu.toFixed(1)} s` } as const) : answer.outcome;
+      // What a failure left behind must not fail the next case.
+      if (outcome.kind === 'failure') stop();
+      return { ...answer, outcome };
     },
     async memory() {
       return (await ask<Memory>({ measure: true }, () => ({ memory: Number.NaN }))).memory;
     },
-    close: () => void child?.kill(),
+    close: stop,
   };
 }

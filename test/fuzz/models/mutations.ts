@@ -15,7 +15,7 @@ import {
   type TypeProto,
   TypeProtoSchema,
   ValueInfoProtoSchema,
-} from '../../src/onnx/gen/onnx_pb';
+} from '../../../src/onnx/gen/onnx_pb';
 import { grow } from './growth';
 import { damageFields, type WireMutation } from './wire';
 

@@ -1,58 +1,16 @@
 /** One damaged model through everything that reads it: a result, a refusal in proper form, or a failure of the studio. */
-import type { ImageSet } from '../../src/data';
-import { StudioError } from '../../src/numerics';
-import { parseModel } from '../../src/onnx';
-import { exportBundle, zipBundle } from '../../src/steps/export';
-import { inspect } from '../../src/steps/inspect';
-import { openModel, serialized } from '../../src/steps/open';
-import { prune } from '../../src/steps/prune';
-import type { ModelArtifact, StepContext } from '../../src/steps/types';
+import type { ImageSet } from '../../../src/data';
+import { StudioError } from '../../../src/numerics';
+import { parseModel } from '../../../src/onnx';
+import { exportBundle, zipBundle } from '../../../src/steps/export';
+import { inspect } from '../../../src/steps/inspect';
+import { openModel, serialized } from '../../../src/steps/open';
+import { prune } from '../../../src/steps/prune';
+import type { ModelArtifact, StepContext } from '../../../src/steps/types';
+import { type Outcome, outcomeOf } from '../outcome';
 import type { ModelCase } from './arbitrary';
 import { baseOf } from './bases';
 import { mutate } from './mutations';
-
-export type Outcome =
-  | { readonly kind: 'result' }
-  | { readonly kind: 'refusal'; readonly code: string; readonly text: string }
-  | { readonly kind: 'failure'; readonly text: string };
-
-/** Longest message and hint that a page can show as a sentence. */
-const MAX_TEXT = 500;
-
-/** What is wrong with the form of a refusal, or null: one line, one end, a hint. */
-export function complaint(error: StudioError): string | null {
-  const { message, hint } = error;
-  if (!/[.!?…]["”)]?$/.test(message)) return 'the message does not end like a sentence';
-  if (hint === '') return 'there is no hint';
-  if (!/[.!?…]$/.test(hint)) return 'the hint does not end like a sentence';
-  for (const [what, text] of [
-    ['message', message],
-    ['hint', hint],
-  ] as const) {
-    if (/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u.test(text)) return `the ${what} has control characters`;
-    if (text.length > MAX_TEXT) return `the ${what} has ${text.length} characters`;
-  }
-  return null;
-}
-
-/** What came of `work`. */
-export async function outcomeOf(work: () => Promise<unknown>): Promise<Outcome> {
-  try {
-    await work();
-    return { kind: 'result' };
-  } catch (error) {
-    if (error instanceof StudioError) {
-      const wrong = complaint(error);
-      if (wrong)
-        return {
-          kind: 'failure',
-          text: `${wrong}: [${error.code}] ${JSON.stringify(error.message)} ${JSON.stringify(error.hint)}\n${error.stack}`,
-        };
-      return { kind: 'refusal', code: error.code, text: `${error.message} ${error.hint}` };
-    }
-    return { kind: 'failure', text: error instanceof Error ? (error.stack ?? error.message) : String(error) };
-  }
-}
 
 const pixels: ImageSet = {
   name: 'pixels',
@@ -119,7 +77,7 @@ function reopen(artifact: ModelArtifact): void {
   }
 }
 
-export async function examine({ base, mutations, deep }: ModelCase): Promise<Outcome> {
+export async function examineModel({ base, mutations, deep }: ModelCase): Promise<Outcome> {
   const { bytes, external } = baseOf(base);
   let mutant: Uint8Array;
   try {

@@ -1,6 +1,6 @@
 /** Networks made huge: long lines, diamonds, thousands of inputs, constants that fold into gigabytes. */
 import { create } from '@bufbuild/protobuf';
-import { type GraphProto, NodeProtoSchema, TensorProtoSchema, ValueInfoProtoSchema } from '../../src/onnx/gen/onnx_pb';
+import { type GraphProto, NodeProtoSchema, TensorProtoSchema, ValueInfoProtoSchema } from '../../../src/onnx/gen/onnx_pb';
 import type { GrowthForm } from './mutations';
 
 const node = (op: string, input: string[], output: string[], attribute: object[] = []) =>

@@ -1,10 +1,11 @@
 /** What is drawn: a base network and a few mutations of it. */
 import fc from 'fast-check';
-import { OP_TYPES } from '../../src/onnx';
+import { OP_TYPES } from '../../../src/onnx';
 import { BASE_NAMES } from './bases';
 import { type AttributeChange, GROWTH_FORMS, type Mutation, type Where } from './mutations';
 
 export interface ModelCase {
+  readonly kind: 'model';
   readonly base: string;
   readonly mutations: readonly Mutation[];
   /** Also plan a pruning and write the bundles, which cost more. */
@@ -43,7 +44,7 @@ export const HOSTILE_NAMES = [
   ' ',
   '__proto__',
   'constructor',
-  '../../etc/passwd',
+  '../../../etc/passwd',
   '/etc/passwd',
   'C:\\windows\\system32',
   'a\\..\\b',
@@ -232,9 +233,9 @@ const rare = fc.oneof(
 );
 
 const mutation: fc.Arbitrary<Mutation> = fc.oneof(
-  { weight: 3, arbitrary: bytes },
+  { weight: 2, arbitrary: bytes },
   { weight: 2, arbitrary: wire },
-  { weight: 12, arbitrary: graph },
+  { weight: 13, arbitrary: graph },
   { weight: 3, arbitrary: rare },
 );
 
@@ -243,11 +244,15 @@ const embedded = BASE_NAMES.filter((base) => base.startsWith('scenes-'));
 const others = BASE_NAMES.filter((base) => !operators.includes(base) && !embedded.includes(base));
 
 export const modelCase: fc.Arbitrary<ModelCase> = fc.record({
+  kind: fc.constant('model' as const),
   base: fc.oneof(
     { weight: 1, arbitrary: fc.constantFrom(...embedded) },
     { weight: 7, arbitrary: fc.constantFrom(...others) },
     { weight: 4, arbitrary: fc.constantFrom(...operators) },
   ),
-  mutations: fc.array(mutation, { minLength: 1, maxLength: 4 }),
+  mutations: fc.oneof(
+    { weight: 2, arbitrary: fc.array(mutation, { minLength: 1, maxLength: 1 }) },
+    { weight: 1, arbitrary: fc.array(mutation, { minLength: 2, maxLength: 4 }) },
+  ),
   deep: fc.nat(3).map((n) => n === 0),
 });

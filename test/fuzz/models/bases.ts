@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { type Model, makeModel, node, OP_TYPES, serializeModel, tensor, valueInfo } from '../../src/onnx';
-import { GraphProtoSchema, type ModelProto, ModelProtoSchema } from '../../src/onnx/gen/onnx_pb';
-import { tinyYolox } from '../fixtures/tiny-yolox';
-import { nanodetModel, quantized, yolov5Model, yolov8Model, yoloxModel } from '../models/fixtures';
-import { OPERATORS } from '../onnx/operators';
+import { type Model, makeModel, node, OP_TYPES, serializeModel, tensor, valueInfo } from '../../../src/onnx';
+import { GraphProtoSchema, type ModelProto, ModelProtoSchema } from '../../../src/onnx/gen/onnx_pb';
+import { tinyYolox } from '../../fixtures/tiny-yolox';
+import { nanodetModel, quantized, yolov5Model, yolov8Model, yoloxModel } from '../../models/fixtures';
+import { OPERATORS } from '../../onnx/operators';
 
 export interface Base {
   readonly bytes: Uint8Array;
@@ -15,7 +15,7 @@ export interface Base {
 }
 
 const embedded = (name: string) =>
-  new Uint8Array(readFileSync(fileURLToPath(new URL(`../../static/models/${name}.onnx`, import.meta.url))));
+  new Uint8Array(readFileSync(fileURLToPath(new URL(`../../../static/models/${name}.onnx`, import.meta.url))));
 
 const ints = (name: string, ...values: number[]) => tensor(name, 'int64', [values.length], BigInt64Array.from(values, BigInt));
 const floats = (name: string, dims: readonly number[]) =>
