@@ -2,7 +2,7 @@
  * COCO's instances.json: lenient about what it leaves out (counted in the notes), strict about what it means. The format:
  * https://cocodataset.org/#format-data. Categories keep the order of the file.
  */
-import { StudioError } from '../numerics';
+import { readableText, StudioError } from '../numerics';
 import { isImageName, lazySet, noImages, type ReadFile } from './sets';
 import type { Category, GroundTruth, ImageEntry, ImageSet } from './types';
 
@@ -11,7 +11,8 @@ function bad(message: string, hint: string): StudioError {
 }
 
 const record = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-const size = (value: unknown): number | null => (typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : null);
+const number = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+const size = (value: unknown): number | null => (number(value) && value > 0 ? value : null);
 
 function list(json: Record<string, unknown>, key: string, required: boolean): readonly unknown[] {
   const value = json[key];
@@ -21,9 +22,12 @@ function list(json: Record<string, unknown>, key: string, required: boolean): re
 }
 
 function readCategories(json: Record<string, unknown>): readonly Category[] {
+  const ids = new Set<number>();
   return list(json, 'categories', true).map((value, i) => {
-    if (!record(value) || typeof value.id !== 'number')
+    if (!record(value) || !number(value.id))
       throw bad(`Category ${i} of the annotation file has no numeric id.`, 'Give it an "id" and a "name".');
+    if (ids.has(value.id)) throw bad(`Two categories of the annotation file have the id ${value.id}.`, 'Give each its own.');
+    ids.add(value.id);
     return { id: value.id, name: typeof value.name === 'string' ? value.name : String(value.id) };
   });
 }
@@ -31,9 +35,9 @@ function readCategories(json: Record<string, unknown>): readonly Category[] {
 /** The box of an annotation, or null where it isn't four finite numbers with a positive size. */
 function readTruth(value: Record<string, unknown>): GroundTruth | null {
   const { bbox, category_id: categoryId, iscrowd } = value;
-  if (!Array.isArray(bbox) || bbox.length !== 4 || !bbox.every((v) => typeof v === 'number' && Number.isFinite(v))) return null;
+  if (!Array.isArray(bbox) || bbox.length !== 4 || !bbox.every((v) => number(v))) return null;
   const [x, y, w, h] = bbox as [number, number, number, number];
-  if (w <= 0 || h <= 0 || typeof categoryId !== 'number') return null;
+  if (w <= 0 || h <= 0 || !Number.isFinite(w * h) || typeof categoryId !== 'number') return null;
   return { bbox: [x, y, w, h], categoryId, area: size(value.area) ?? w * h, crowd: iscrowd === 1 || iscrowd === true };
 }
 
@@ -95,7 +99,7 @@ export function cocoSet(name: string, json: unknown, fileNames: readonly string[
   const missing: string[] = [];
   const ids = new Set<unknown>();
   for (const value of images) {
-    if (!record(value) || typeof value.id !== 'number' || typeof value.file_name !== 'string' || ids.has(value.id)) continue;
+    if (!record(value) || !number(value.id) || typeof value.file_name !== 'string' || ids.has(value.id)) continue;
     ids.add(value.id);
     const fileName = find(value.file_name);
     if (fileName === undefined) missing.push(value.file_name);
@@ -117,5 +121,5 @@ export function cocoSet(name: string, json: unknown, fileNames: readonly string[
     strays && `Annotations of ${plural(strays, 'image')} that the file doesn't list left out.`,
     ...suspicions(entries),
   ].filter((note): note is string => typeof note === 'string');
-  return lazySet(name, entries, categories, notes, read);
+  return lazySet(name, entries, categories, notes.map(readableText), read);
 }

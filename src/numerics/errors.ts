@@ -16,8 +16,8 @@ const MAX_SENTENCE = 400;
 /** A quoted name longer than this is shortened in the middle. */
 const LONG_NAME = /"([^"]{50})[^"]{20,}([^"]{10})"/g;
 
-/** Names come from files: one line, nothing invisible that could turn the text around, no longer than a sentence. */
-function readable(text: string): string {
+/** Text with names from files in it, as it may be shown: one line, nothing invisible that could turn it around, no longer than a sentence. */
+export function readableText(text: string): string {
   const plain = text
     .slice(0, 100_000)
     .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\u2028\u2029]/gu, '\ufffd')
@@ -37,8 +37,8 @@ export class StudioError extends Error {
     message: string,
     hint = '',
   ) {
-    super(readable(message));
-    this.hint = readable(hint);
+    super(readableText(message));
+    this.hint = readableText(hint);
   }
 }
 

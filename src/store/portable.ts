@@ -21,6 +21,9 @@ type ArrayName = keyof typeof ARRAYS;
 const damaged = (what: string) =>
   new StudioError('bad-file', `The workspace file is damaged: ${what}.`, 'Export it again where it was made.');
 
+/** Far deeper than anything that is stored. */
+const MAX_DEPTH = 200;
+
 /** Key that marks what JSON has no word for. */
 const TAG = '$';
 
@@ -91,12 +94,14 @@ type Tagged = { readonly [key: string]: unknown };
  * @param part binary part by number
  * @throws StudioError 'bad-file' for anything that {@link openPacker} doesn't write
  */
-export async function unpackValue(plain: unknown, part: (index: number) => Promise<Blob>): Promise<unknown> {
-  if (Array.isArray(plain)) return Promise.all(plain.map((value) => unpackValue(value, part)));
+export async function unpackValue(plain: unknown, part: (index: number) => Promise<Blob>, depth = 0): Promise<unknown> {
+  if (depth > MAX_DEPTH) throw damaged(`it has values nested more than ${MAX_DEPTH} deep`);
+  const inner = (value: unknown) => unpackValue(value, part, depth + 1);
+  if (Array.isArray(plain)) return Promise.all(plain.map(inner));
   if (typeof plain !== 'object' || plain === null) return plain;
   const tagged = plain as Tagged;
   if (!Object.hasOwn(tagged, TAG)) {
-    const entries = Object.entries(tagged).map(async ([k, v]) => [k, await unpackValue(v, part)] as const);
+    const entries = Object.entries(tagged).map(async ([k, v]) => [k, await inner(v)] as const);
     return Object.fromEntries(await Promise.all(entries));
   }
   const blob = () => {
@@ -105,7 +110,7 @@ export async function unpackValue(plain: unknown, part: (index: number) => Promi
   };
   const list = () => {
     if (!Array.isArray(tagged.entries)) throw damaged('a list is missing');
-    return unpackValue(tagged.entries, part) as Promise<unknown[]>;
+    return inner(tagged.entries) as Promise<unknown[]>;
   };
   const pairs = async () => {
     const found = await list();
@@ -121,7 +126,7 @@ export async function unpackValue(plain: unknown, part: (index: number) => Promi
       if (typeof tagged.is !== 'string' || !/^-?\d+$/.test(tagged.is)) throw damaged('a number is none');
       return BigInt(tagged.is);
     case 'date':
-      return new Date(Number(await unpackValue(tagged.at, part)));
+      return new Date(Number(await inner(tagged.at)));
     case 'map':
       return new Map(await pairs());
     case 'set':

@@ -48,7 +48,12 @@ async function readIndex(file: Blob): Promise<{ index: Index; start: number }> {
     throw refuse('The workspace file is damaged: its index can’t be read.', 'Copy or export it again.');
   }
   const { sizes, records } = index;
-  if (!Array.isArray(sizes) || !Array.isArray(records) || !sizes.every((size) => Number.isSafeInteger(size) && size >= 0))
+  if (
+    !Array.isArray(sizes) ||
+    !Array.isArray(records) ||
+    !records.every((r) => r instanceof Object) ||
+    !sizes.every((size) => Number.isSafeInteger(size) && size >= 0)
+  )
     throw refuse('The workspace file is damaged: its index is incomplete.', 'Copy or export it again.');
   if (start + sizes.reduce((a, b) => a + b, 0) > file.size) throw cut;
   return { index, start };
