@@ -1,9 +1,12 @@
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright';
 import { CHROMIUM, FLAGS } from './chromium';
 
-/** @param without flags to leave out */
-export function launch(without: readonly string[] = []): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS.filter((flag) => !without.includes(flag)) });
+/**
+ * @param without flags to leave out
+ * @param more flags to add
+ */
+export function launch(without: readonly string[] = [], more: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS.filter((flag) => !without.includes(flag)), ...more] });
 }
 
 export interface Tab {

@@ -1,7 +1,9 @@
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { launch, openTab } from './browser';
-import { serve } from './server';
+import { detects } from './light';
+import { fetchFrom, studioWorkers } from './policy';
+import { type StaticServer, serve } from './server';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -14,15 +16,25 @@ const isolated = (page: Page) => page.evaluate(() => crossOriginIsolated);
 /** 'navigate', or 'reload' where the page has loaded itself again. */
 const arrival = (page: Page) => page.evaluate(() => (performance.getEntriesByType('navigation')[0] as PerformanceNavigationTiming).type);
 
-/** Waits until the detector has found something in a scene. */
-async function detects(page: Page): Promise<void> {
-  await page
-    .getByTestId('detections-original')
-    .filter({ hasText: /[1-9]\d* detections?/ })
-    .waitFor({ timeout: 60_000 });
+const offlineReady = (page: Page) => page.locator('html[data-offline="ready"]').waitFor({ state: 'attached', timeout: 60_000 });
+
+/** How often each file of WebAssembly was fetched: the runtime once for all, and none twice. */
+function wasmFetches({ requests }: StaticServer): void {
+  const fetched = requests.filter((path) => path.endsWith('.wasm'));
+  expect(fetched).toEqual([...new Set(fetched)]);
+  expect(fetched.filter((path) => /ort-wasm-simd-threaded-[^.]*\.wasm$/.test(path))).toHaveLength(1);
 }
 
-const offlineReady = (page: Page) => page.locator('html[data-offline="ready"]').waitFor({ state: 'attached', timeout: 60_000 });
+/** A second worker loads the runtime. */
+async function startAJob(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Compress for Hailo-8' }).click();
+  await page
+    .getByText(/\d+\/\d+/)
+    .first()
+    .waitFor({ timeout: 60_000 });
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('button', { name: 'Compress for Hailo-8' }).waitFor();
+}
 
 /** Reloads with the host gone: the page must come back, isolated, and detect. */
 async function worksWithoutHost(page: Page): Promise<void> {
@@ -39,26 +51,36 @@ describe('the built site', () => {
     await detects(page);
     expect(await isolated(page)).toBe(true);
     expect(await arrival(page)).toBe('navigate');
+    await startAJob(page);
     await offlineReady(page);
     expect(errors).toEqual([]);
+    wasmFetches(server);
     await server.close();
     await worksWithoutHost(page);
     await close();
   });
 
-  it('without headers, under a path: isolated after one reload, and there again when the host is gone', async () => {
-    const server = await serve(inject('dist'), { headers: false, base: '/people/bonsai/' });
-    const { page, close } = await openTab(browser, server.url);
+  it('without headers, under a path: isolated after one reload, nothing fetched twice, and there again when the host is gone', async () => {
+    const server = await serve(inject('dist'), { headers: false, base: '/a/b/' });
+    const { page, errors, close } = await openTab(browser, server.url);
     await page.waitForFunction(() => crossOriginIsolated, undefined, { timeout: 60_000 });
     await detects(page);
     await offlineReady(page);
     expect(await arrival(page)).toBe('reload');
+    wasmFetches(server);
+    // The host sends no policy; the service worker does.
+    const elsewhere = await serve(inject('dist'), { headers: true, base: '/' });
+    expect(studioWorkers(page).length).toBeGreaterThan(1);
+    for (const worker of studioWorkers(page)) expect(await fetchFrom(worker, elsewhere.url)).toBe('TypeError: Failed to fetch');
+    expect(elsewhere.requests).toEqual([]);
+    await elsewhere.close();
     await server.close();
     await worksWithoutHost(page);
+    expect(errors).toEqual([]);
     await close();
   });
 
-  it('without headers and service workers: one thread, and it says why', async () => {
+  it('without headers and service workers: one thread, and it says why; the runtime is fetched once for all workers', async () => {
     const server = await serve(inject('dist'), { headers: false, base: '/' });
     const { page, close } = await openTab(browser, server.url, { serviceWorkers: 'block' });
     await detects(page);
@@ -66,6 +88,8 @@ describe('the built site', () => {
     expect(await page.getByTestId('engine').textContent()).toContain('1 thread');
     await page.getByText('1 thread: page is not cross-origin isolated').waitFor();
     expect(await arrival(page)).toBe('navigate');
+    await startAJob(page);
+    wasmFetches(server);
     await close();
     await server.close();
   });

@@ -24,6 +24,8 @@ export interface ServerOptions {
 
 export interface StaticServer {
   readonly url: string;
+  /** Paths that were asked for, in order. */
+  readonly requests: readonly string[];
   /** Stops answering at once, open connections included. */
   close(): Promise<void>;
 }
@@ -35,8 +37,10 @@ function fileOf(folder: string, path: string): string | null {
 
 /** Serves `folder` on a free port of this machine. */
 export async function serve(folder: string, { headers, base }: ServerOptions): Promise<StaticServer> {
+  const requests: string[] = [];
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url!, 'http://localhost').pathname);
+    requests.push(path);
     const file = path.startsWith(base) ? fileOf(folder, path.slice(base.length)) : null;
     if (!file) {
       response.writeHead(404, { 'Content-Type': 'text/plain' }).end('Not found');
@@ -52,6 +56,7 @@ export async function serve(folder: string, { headers, base }: ServerOptions): P
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://localhost:${(server.address() as AddressInfo).port}${base}`,
+    requests,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
