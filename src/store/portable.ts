@@ -121,18 +121,27 @@ export async function unpackValue(plain: unknown, part: (index: number) => Promi
     case 'undefined':
       return undefined;
     case 'number':
+      if (typeof tagged.is !== 'string') throw damaged('a number is none');
       return Number(tagged.is);
     case 'bigint':
       if (typeof tagged.is !== 'string' || !/^-?\d+$/.test(tagged.is)) throw damaged('a number is none');
       return BigInt(tagged.is);
-    case 'date':
-      return new Date(Number(await inner(tagged.at)));
+    case 'date': {
+      const at = await inner(tagged.at);
+      if (typeof at !== 'number') throw damaged('a date is none');
+      return new Date(at);
+    }
     case 'map':
       return new Map(await pairs());
     case 'set':
       return new Set(await list());
     case 'object':
-      return Object.fromEntries((await pairs()).map(([k, v]) => [String(k), v]));
+      return Object.fromEntries(
+        (await pairs()).map(([k, v]) => {
+          if (typeof k !== 'string') throw damaged('a key is no text');
+          return [k, v];
+        }),
+      );
     case 'buffer':
       return (await blob()).arrayBuffer();
     case 'array': {
@@ -146,9 +155,9 @@ export async function unpackValue(plain: unknown, part: (index: number) => Promi
       const type = typeof tagged.type === 'string' ? tagged.type : '';
       const bytes = await blob();
       if (typeof tagged.name !== 'string') return bytes.slice(0, bytes.size, type);
-      return new File([bytes], tagged.name, { type, lastModified: Number(tagged.at) });
+      return new File([bytes], tagged.name, { type, lastModified: typeof tagged.at === 'number' ? tagged.at : 0 });
     }
     default:
-      throw damaged(`it has a value of kind "${String(tagged[TAG])}"`);
+      throw damaged(typeof tagged[TAG] === 'string' ? `it has a value of kind "${tagged[TAG]}"` : 'it has a value without a kind');
   }
 }

@@ -71,6 +71,13 @@ export function createExaminer(): Examiner {
     });
   };
 
+  // A search that runs out of time leaves its last case behind: the next one waits for the answer to that.
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const next = last.then(work);
+    last = next.catch(() => {});
+    return next;
+  };
   const stop = () => {
     child?.removeAllListeners('exit').kill('SIGKILL');
     child = null;
@@ -80,17 +87,16 @@ export function createExaminer(): Examiner {
     get processes() {
       return processes;
     },
-    async examine(one) {
-      const answer = await ask<Answer>({ case: one }, (text) => ({ outcome: { kind: 'failure', text }, cpu: 0, wall: WATCHDOG_SECONDS }));
-      const slow = answer.outcome.kind !== 'failure' && answer.cpu > MAX_SECONDS;
-      const outcome = slow ? ({ kind: 'failure', text: `it took ${answer.cpu.toFixed(1)} s` } as const) : answer.outcome;
-      // What a failure left behind must not fail the next case.
-      if (outcome.kind === 'failure') stop();
-      return { ...answer, outcome };
-    },
-    async memory() {
-      return (await ask<Memory>({ measure: true }, () => ({ memory: Number.NaN }))).memory;
-    },
+    examine: (one) =>
+      inTurn(async () => {
+        const answer = await ask<Answer>({ case: one }, (text) => ({ outcome: { kind: 'failure', text }, cpu: 0, wall: WATCHDOG_SECONDS }));
+        const slow = answer.outcome.kind !== 'failure' && answer.cpu > MAX_SECONDS;
+        const outcome = slow ? ({ kind: 'failure', text: `it took ${answer.cpu.toFixed(1)} s` } as const) : answer.outcome;
+        // What a failure left behind must not fail the next case.
+        if (outcome.kind === 'failure') stop();
+        return { ...answer, outcome };
+      }),
+    memory: () => inTurn(async () => (await ask<Memory>({ measure: true }, () => ({ memory: Number.NaN }))).memory),
     close: stop,
   };
 }
