@@ -111,7 +111,7 @@ export const PRESETS: Readonly<Record<string, () => Recipe>> = {
   'qat-long': () => preset('qat-long', { quantize: { ...QAT, qatSteps: 12000, qatPatience: 20 } }),
   'qat-pertensor': () => preset('qat-pertensor', { quantize: { ...QAT, weights: 'per-tensor' } }),
   'prune-10': () => preset('prune-10', { prune: { macsReduction: 10 } }),
-  'prune-10-int8': () => preset('prune-10-int8', { prune: { macsReduction: 10 }, quantize: PERCENTILE }),
+  'prune-10-int8': () => preset('prune-10-int8', { prune: { macsReduction: 10 }, quantize: FAST }),
   'prune-10-recover': () => preset('prune-10-recover', { prune: { macsReduction: 10 }, recover: { steps: 3000 } }),
   'prune-25-recover': () => preset('prune-25-recover', { prune: { macsReduction: 25 }, recover: { steps: 3000 } }),
   'prune-25-recover-int8': () =>

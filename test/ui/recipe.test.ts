@@ -55,7 +55,7 @@ describe('the quantize card', () => {
 describe('strengths', () => {
   it('are recognised from a preset, with pruning before it or not', () => {
     for (const name of strengths) expect(strengthOf(PRESETS[name]!())).toBe(name);
-    expect(strengthOf(PRESETS['prune-10-int8']!())).toBe('int8-percentile');
+    expect(strengthOf(PRESETS['prune-10-int8']!())).toBe('int8-fast');
   });
 
   it('are not claimed for a recipe that differs in one option', () => {

@@ -20,7 +20,7 @@ export const preview = {
     timing: 'capture {{capture}}, draw {{draw}}',
     mirror: 'Mirror',
     snapshot: 'Save a picture (PNG)',
-    clip: 'Record a clip, side by side (WebM)',
+    clip: 'Record a clip of both (WebM)',
     endClip: 'End the clip and save it',
     recording: 'Recording…',
     noRecorder: 'This browser records no WebM.',
