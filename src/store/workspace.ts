@@ -47,7 +47,7 @@ async function readIndex(file: Blob): Promise<{ index: Index; start: number }> {
   } catch {
     throw refuse('The workspace file is damaged: its index can’t be read.', 'Copy or export it again.');
   }
-  const { sizes, records } = index;
+  const { sizes, records } = index ?? {};
   if (
     !Array.isArray(sizes) ||
     !Array.isArray(records) ||

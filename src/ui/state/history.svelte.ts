@@ -30,7 +30,7 @@ export class History {
 
   async open(store: Store): Promise<void> {
     this.#store = store;
-    this.list = (await store.all('runs')).map(({ id, at, value }) => summary(id, at, value as KeptRun));
+    this.list = (await store.all('runs')).flatMap(({ id, at, value }) => (isRun(value) ? [summary(id, at, value)] : []));
   }
 
   async add(model: string, recipe: string, result: JobResult): Promise<void> {
@@ -43,13 +43,20 @@ export class History {
 
   async get(id: string): Promise<JobResult | null> {
     const record = await this.#store?.get('runs', id);
-    return record ? (record.value as KeptRun).result : null;
+    return record && isRun(record.value) ? record.value.result : null;
   }
 
   async remove(id: string): Promise<void> {
     await this.#store?.remove('runs', id);
     this.list = this.list.filter((run) => run.id !== id);
   }
+}
+
+/** A workspace's file can hold anything as a run's value. */
+function isRun(value: unknown): value is KeptRun {
+  const { model, recipe, result } = (value ?? {}) as Partial<Record<keyof KeptRun, unknown>>;
+  const rows = (result as Partial<JobResult> | null | undefined)?.rows;
+  return typeof model === 'string' && typeof recipe === 'string' && Array.isArray(rows) && rows.every((row) => row instanceof Object);
 }
 
 function summary(id: string, at: number, { model, recipe, result }: KeptRun): RunSummary {
