@@ -1,10 +1,12 @@
 /** What jobs keep from one visit to the next. */
-import { openStore, type Write } from '../src/store';
+import type { Checkpoints } from '../src/pipeline';
+import { openStore, type Store } from '../src/store';
 
 /** Results kept from one visit to the next; the oldest make room. */
 const KEPT_ARTIFACTS = 40;
-/** Unfinished training runs kept; each is ten times the network's weights. */
-const KEPT_CHECKPOINTS = 3;
+/** Unfinished steps kept, and their bytes; one that trains is ten times the network's weights. */
+const KEPT_CHECKPOINTS = 6;
+const KEPT_BYTES = 600e6;
 /** Calibration and evaluation results by content hash; the page says it if they can't be kept. */
 const store = openStore(() => {});
 
@@ -21,30 +23,66 @@ export const cache = {
   },
 };
 
-/** Keys of the checkpoints that are kept, the one last written at the end. */
-const INDEX = 'checkpoints';
-const idOf = (key: string) => `checkpoint:${key}`;
-
-async function keysKept(): Promise<readonly string[]> {
-  return ((await (await store).get('settings', INDEX))?.value as readonly string[] | undefined) ?? [];
+/** Beside each checkpoint, so that nobody reads checkpoints to find out which are old. */
+interface Weight {
+  readonly bytes: number;
+  readonly at: number;
 }
 
-/** Unfinished training runs by key. They lie beside the settings, where artifacts don't push them out. */
-export const checkpoints = {
+const PREFIX = 'checkpoint:';
+/** Of the last write: two in one millisecond have an order too. */
+let last = 0;
+
+/** Bytes of a value's arrays and texts; what else there is of it is small. */
+function weigh(value: unknown, seen = new Set<unknown>()): number {
+  if (typeof value === 'string') return 2 * value.length;
+  if (typeof value !== 'object' || value === null || seen.has(value)) return 8;
+  seen.add(value);
+  if (ArrayBuffer.isView(value)) return weigh(value.buffer, seen);
+  if (value instanceof ArrayBuffer) return value.byteLength;
+  let bytes = 0;
+  const parts = value instanceof Map ? [...value.keys(), ...value.values()] : Object.values(value);
+  for (const part of parts) bytes += weigh(part, seen);
+  return bytes;
+}
+
+/** Checkpoints that have to go, the oldest first, once `mine` is there. */
+async function surplus(kept: Store, mine: string, bytes: number): Promise<readonly string[]> {
+  const others = (await kept.all('settings')).filter(({ id }) => id.startsWith(PREFIX) && id !== mine);
+  others.sort((a, b) => (b.value as Weight).at - (a.value as Weight).at);
+  let total = bytes;
+  return others.flatMap(({ id, value }, i) => {
+    total += (value as Weight).bytes;
+    return i + 1 < KEPT_CHECKPOINTS && total <= KEPT_BYTES ? [] : [id];
+  });
+}
+
+/** A disk copies what it is given and gives; memory doesn't. */
+const apart = (kept: Store, value: unknown): unknown => (kept.kind === 'memory' ? structuredClone(value) : value);
+
+async function drop(kept: Store, id: string): Promise<void> {
+  await kept.remove('checkpoints', id.slice(PREFIX.length));
+  await kept.remove('settings', id);
+}
+
+/** What unfinished steps have worked out, by key; the oldest make room. */
+export const checkpoints: Checkpoints = {
   async get(key: string) {
-    return (await (await store).get('settings', idOf(key)))?.value;
+    const kept = await store;
+    return apart(kept, (await kept.get('checkpoints', key))?.value);
   },
   async put(key: string, value: unknown) {
     const kept = await store;
-    const keys = [...(await keysKept()).filter((other) => other !== key), key];
-    const writes: Write[] = [{ table: 'settings', record: { id: idOf(key), value } }];
-    await kept.put([...writes, { table: 'settings', record: { id: INDEX, value: keys.slice(-KEPT_CHECKPOINTS) } }]);
-    for (const old of keys.slice(0, -KEPT_CHECKPOINTS)) await kept.remove('settings', idOf(old));
+    const id = PREFIX + key;
+    last = Math.max(last + 1, Date.now());
+    const weight: Weight = { bytes: weigh(value), at: last };
+    await kept.put([
+      { table: 'checkpoints', record: { id: key, value: apart(kept, value) } },
+      { table: 'settings', record: { id, value: weight } },
+    ]);
+    for (const old of await surplus(kept, id, weight.bytes)) await drop(kept, old);
   },
   async remove(key: string) {
-    const kept = await store;
-    const keys = (await keysKept()).filter((other) => other !== key);
-    await kept.put([{ table: 'settings', record: { id: INDEX, value: keys } }]);
-    await kept.remove('settings', idOf(key));
+    await drop(await store, PREFIX + key);
   },
 };

@@ -1,7 +1,6 @@
 /** Worker of the long jobs: a table over the pipeline. */
 import * as Comlink from 'comlink';
 import { analyzeRecipe, type Recipe, type RunEnvironment, type RunInput, runRecipe, tellRecipe } from '../src/pipeline';
-import type { Checkpoints } from '../src/steps';
 import { zipPieces } from '../src/steps/export';
 import { inspect } from '../src/steps/inspect';
 import { openModel } from '../src/steps/open';
@@ -16,16 +15,6 @@ import { type EngineChoice, type JobCallbacks, type JobResult, type JobSource, k
 keepErrors();
 let current: Switches | null = null;
 
-/** Tells the page where a training run goes on. */
-const telling = (resumed: (step: number) => void): Checkpoints => ({
-  ...checkpoints,
-  async get(key) {
-    const found = (await checkpoints.get(key)) as { readonly training?: { readonly state: { readonly step: number } } } | undefined;
-    if (found?.training) resumed(found.training.state.step);
-    return found;
-  },
-});
-
 /** Images opened, engines admitted and reported, for one call. */
 async function job(source: JobSource, choice: EngineChoice, flags: SwitchFlags, on: Comlink.Remote<JobCallbacks>) {
   const { cancel, control } = (current = openSwitches(flags));
@@ -38,8 +27,8 @@ async function job(source: JobSource, choice: EngineChoice, flags: SwitchFlags, 
   const input: RunInput = { name, model, external, calibration, evaluation, training, teacher };
   const env: RunEnvironment = {
     ...admitted,
-    ...{ cancel, control, cache, prepare: prepareAside },
-    checkpoints: telling((step) => void on.resumed(step)),
+    ...{ cancel, control, cache, checkpoints, prepare: prepareAside },
+    resumed: (step) => void on.resumed(step),
     progress: (p) => void on.progress(p),
   };
   return { input, env };

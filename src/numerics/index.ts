@@ -26,6 +26,6 @@ export {
   type RangeScheme,
   weightQParams,
 } from './qparams';
-export { createRandom, type Random } from './random';
+export { createRandom, type Random, type RandomState } from './random';
 export { resizeBilinear } from './resize';
 export { roundHalfEven } from './rounding';

@@ -8,7 +8,14 @@ export interface Random {
   normal(): number;
   /** Shuffles in place (Fisher–Yates) and returns the same array. */
   shuffle<T>(array: T[]): T[];
+  /** Where it is, as data. */
+  save(): RandomState;
+  /** Goes on from there. */
+  load(state: RandomState): void;
 }
+
+/** The generator's 32 bits, and the normal number that is drawn already. */
+export type RandomState = readonly [bits: number, spare: number | null];
 
 /** mulberry32 (Tommy Ettinger, public domain): 32 bits of state, period 2³², ample for sampling and augmentation. */
 export function createRandom(seed: number): Random {
@@ -41,6 +48,10 @@ export function createRandom(seed: number): Random {
         [array[i], array[j]] = [array[j]!, array[i]!];
       }
       return array;
+    },
+    save: () => [state, spare],
+    load([bits, drawn]) {
+      [state, spare] = [bits, drawn];
     },
   };
 }

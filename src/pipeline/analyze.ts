@@ -44,13 +44,26 @@ async function prepare(recipe: Recipe, input: RunInput, env: RunEnvironment): Pr
 }
 
 /** What the recipe's repairs make of the network; null where it asks for none. */
-async function repairedState({ run, artifact, ranges, float, key }: Prepared, env: RunEnvironment): Promise<QuantState | null> {
+async function repairedState({ run, artifact, ranges, float, key }: Prepared): Promise<QuantState | null> {
   const { planQuantization, readOptions, repaired, wantsRepair } = await import('../steps/quantize');
   const options = readOptions(run.options('quantize'));
   if (!wantsRepair(options)) return null;
   const start = { float, plan: planQuantization(float, ranges, options, artifact.spec) };
-  const source = { ...run.ctx, images: run.input.calibration, training: run.input.training ?? null };
-  return cached(env.cache, `state|${key}`, () => repaired(artifact, start, ranges, options, run.ctx, source, () => undefined));
+  const sets = { images: run.input.calibration, training: run.input.training ?? null };
+  return run.kept(`state|${key}`, (ctx) => repaired(artifact, start, ranges, options, ctx, { ...ctx, ...sets }, () => undefined));
+}
+
+/** Milliseconds between two times that an analysis is kept while it goes on. */
+const KEEP_EVERY = 3000;
+
+/** Calls `put` now and then; what it keeps is sound at any time. */
+function keeping(put: () => Promise<void> | undefined): () => void {
+  let due = performance.now() + KEEP_EVERY;
+  return () => {
+    if (performance.now() < due) return;
+    due = performance.now() + KEEP_EVERY;
+    void put();
+  };
 }
 
 /** Up to `count` images, spread over the set; those that can't be decoded are left out. */
@@ -86,7 +99,8 @@ export async function analyzeRecipe(
   const state = structuredClone(((await env.cache?.get(key)) as AnalysisState | undefined) ?? newAnalysisState());
   const settings = readOptions(run.options('quantize'));
   const feeds = (await fewFeeds(artifact, input.calibration, images, run.ctx)).map((one) => one.feeds);
-  const repairedNetwork = await repairedState(prepared, env);
+  const repairedNetwork = await repairedState(prepared);
+  const keep = keeping(() => env.cache?.put(key, state));
   try {
     return await analyzeQuantization(
       {
@@ -106,7 +120,13 @@ export async function analyzeRecipe(
         },
       },
       { seconds, state },
-      run.ctx,
+      {
+        ...run.ctx,
+        progress(p) {
+          run.ctx.progress(p);
+          keep();
+        },
+      },
     );
   } finally {
     await env.cache?.put(key, state);
@@ -140,7 +160,7 @@ export async function tellRecipe(recipe: Recipe, input: RunInput, image: number,
     );
   const [loaded] = await loadFeeds(artifact, images, [image], run.ctx);
   const options = readOptions(run.options('quantize'));
-  const end = (await repairedState(prepared, env)) ?? { float, plan: planQuantization(float, ranges, options, spec) };
+  const end = (await repairedState(prepared)) ?? { float, plan: planQuantization(float, ranges, options, spec) };
   const storyKey = `story|${key}|${imagesKey(images)}|${image}`;
   const shown = { index: image, fileName: entry.fileName };
   return cached(env.cache, storyKey, () =>

@@ -1,8 +1,8 @@
 /** Pruning in small steps, each followed by a short recovery, and a longer one at the end. */
-import type { Detection, ImageSet, ModelArtifact, RangesArtifact, TrainingLook } from '../steps';
+import type { Detection, ImageSet, Journal, ModelArtifact, RangesArtifact, TrainingLook } from '../steps';
 import { stepHash } from '../steps';
 import type { TrainingPool } from '../steps/recover';
-import { cached, imagesKey, type Run } from './run';
+import { engineKey, imagesKey, type Run, setsKey } from './run';
 import { STEP_META } from './table';
 import type { PruneStage } from './types';
 
@@ -35,6 +35,7 @@ function trainingSet(run: Run): ImageSet {
 /** mAP of a network's detections on some images against the teacher's own; null for networks that are no detectors. */
 export function validator(run: Run, teacher: ModelArtifact): (network: ModelArtifact, images: ImageSet) => Promise<number | null> {
   let reference: { readonly of: ImageSet; readonly detections: readonly (readonly Detection[])[] } | null = null;
+  // Its networks change from look to look, so nothing of it is kept: training keeps its looks.
   const quiet = { ...run.ctx, progress: () => {} };
   return async (network, images) => {
     if (!network.spec || !teacher.spec) return null;
@@ -65,10 +66,10 @@ function cutOnce(run: Run, artifact: ModelArtifact, left: Left, percent: number,
     const { calibration } = run.input;
     const inputs = [artifact.hash, left.original.hash, ranges?.hash ?? '', imagesKey(calibration), run.env.engine.version];
     const key = await stepHash(STEP_META.prune, inputs, { ...options, macsReduction: percent, seed: run.recipe.seed });
-    return cached(run.env.cache, key, async () => {
+    return run.kept(key, async (ctx) => {
       const { prune } = await import('../steps/prune');
       const step = { reduction: percent, teacher: left.original, kept: left.kept, replaced: left.replaced };
-      const { artifact: pruned, report, kept, replaced } = await prune(artifact, options, run.ctx, ranges, calibration, step);
+      const { artifact: pruned, report, kept, replaced } = await prune(artifact, options, ctx, ranges, calibration, step);
       const spec = pruned.spec && artifact.spec ? { ...pruned.spec, preprocess: artifact.spec.preprocess } : pruned.spec;
       const { macs, objective, notes } = report;
       return { artifact: { ...pruned, spec }, kept, replaced, macs, objective, notes };
@@ -104,22 +105,20 @@ async function recoverOnce(
   const inputs = [student.hash, teacher.hash, imagesKey(images), run.env.engine.version, `${run.recipe.seed}:${imageSteps}`];
   const key = await stepHash(STEP_META.recover, inputs, run.options('recover'));
   return run.step('recover', async () => {
-    const known = (await run.env.cache?.get(key)) as Recovered | undefined;
-    if (known) {
-      for (const look of known.curve) run.ctx.look?.(look);
-      return known;
-    }
-    const { recover } = await import('../steps/recover');
-    const ownChannels = teacher === original ? kept : null;
-    const { artifact, report } = await recover(
-      { student, teacher, images, pool: await openPool(student), kept: ownChannels, label, steps: imageSteps, validate },
-      run.options('recover'),
-      run.ctx,
-    );
-    const made: Recovered = { artifact, curve: report.curve, notes: report.notes };
-    // What the user cut short isn't what the options ask for.
-    if (!run.ctx.control?.stopped()) await run.env.cache?.put(key, made);
-    return made;
+    let made = false;
+    const recovered = await run.kept(key, async (ctx): Promise<Recovered> => {
+      made = true;
+      const { recover } = await import('../steps/recover');
+      const ownChannels = teacher === original ? kept : null;
+      const { artifact, report } = await recover(
+        { student, teacher, images, pool: await openPool(student), kept: ownChannels, label, steps: imageSteps, validate },
+        run.options('recover'),
+        ctx,
+      );
+      return { artifact, curve: report.curve, notes: report.notes };
+    });
+    if (!made) for (const look of recovered.curve) run.ctx.look?.(look);
+    return recovered;
   });
 }
 
@@ -131,6 +130,35 @@ function best(curve: readonly TrainingLook[]): TrainingLook | null {
 /** The first note of a cut says how much went in it alone. */
 const stepsNote = (count: number, before: number, after: number): string =>
   `Pruned ${(100 * (1 - after / before)).toFixed(1)} % of the MACs in ${count} steps.`;
+
+interface Size {
+  readonly macs: number;
+  readonly objective: number;
+}
+
+/** After some of the cuts: the cache may have given up the artifacts of the first ones by then. */
+interface Compressed {
+  /** Cuts done. */
+  readonly step: number;
+  readonly artifact: ModelArtifact;
+  readonly kept: Kept;
+  readonly replaced: ReadonlyMap<string, string>;
+  readonly whole: Size | null;
+  readonly now: Size;
+  readonly stages: readonly PruneStage[];
+  readonly notes: readonly string[];
+  readonly looks: readonly TrainingLook[];
+}
+
+/** Of the cuts of this run, kept until its end. */
+async function stagesJournal(run: Run, original: ModelArtifact): Promise<Journal> {
+  const teacher = run.input.teacher ? (await run.teacher()).hash : '';
+  const inputs = [original.hash, teacher, ...setsKey(run.input), run.env.engine.version, engineKey(run.env)];
+  const enabled = { prune: run.enabled('prune'), recover: run.enabled('recover') };
+  const options = { prune: run.options('prune'), recover: run.options('recover'), calibrate: run.options('calibrate') };
+  const versions = [STEP_META.recover.version, STEP_META.calibrate.version];
+  return run.journal(await stepHash(STEP_META.prune, ['stages', ...inputs], { ...options, enabled, versions, seed: run.recipe.seed }));
+}
 
 /**
  * Prunes as the recipe says, structured in steps of `stepSize` percent; with recovery switched on each step is followed by a
@@ -144,14 +172,20 @@ export async function compress(run: Run, original: ModelArtifact): Promise<{ art
   const lessons = teaching(run, original);
   if (recovering && run.input.teacher) (await import('../steps/recover')).checkTeacher(original, await run.teacher());
   const { composeKept } = await import('../steps/prune');
-  const stages: PruneStage[] = [];
-  let artifact = original;
-  let left: Left = { original, kept: new Map(), replaced: new Map() };
+  const journal = await stagesJournal(run, original);
+  const saved = journal.saved<Compressed>();
+  const stages: PruneStage[] = [...(saved?.stages ?? [])];
+  let artifact = saved?.artifact ?? original;
+  let left: Left = { original, kept: new Map(saved?.kept), replaced: new Map(saved?.replaced) };
+  for (const look of saved?.looks ?? []) run.ctx.look?.(look);
+  for (const stage of stages) run.env.event?.({ type: 'stage', stage });
+  run.notes.push(...(saved?.notes ?? []));
+  const before = { notes: run.notes.length - (saved?.notes.length ?? 0), looks: run.looks.length - (saved?.looks.length ?? 0) };
   const target = Number(macsReduction);
   const count = !pruning ? 0 : structured ? Math.max(1, Math.ceil(target / Number(stepSize))) : 1;
-  let whole: { readonly macs: number; readonly objective: number } | null = null;
-  let now = { macs: 0, objective: 0 };
-  for (let step = 1; step <= count; step++) {
+  let whole: Size | null = saved?.whole ?? null;
+  let now: Size = saved?.now ?? { macs: 0, objective: 0 };
+  for (let step = (saved?.step ?? 0) + 1; step <= count; step++) {
     const last = step === count;
     const reach = (target * step) / count;
     // Percent of what is left now that takes it to `reach` percent of the whole.
@@ -166,21 +200,26 @@ export async function compress(run: Run, original: ModelArtifact): Promise<{ art
       if (count === 1) run.notes.push(...cut.notes);
       else if (last) run.notes.push(stepsNote(count, whole.macs, now.macs), ...cut.notes.slice(1));
     }
-    if (!recovering || !whole) continue;
-    const reduction: number = 100 * (1 - now.macs / whole.macs);
-    const imageSteps = Number(run.options('recover')[last ? 'steps' : 'stepsBetween']);
-    const cutOnly = artifact;
-    let curve: readonly TrainingLook[] = [];
-    if (imageSteps > 0) {
-      const label = `Recovery after −${reduction.toFixed(1)} % MACs`;
-      const recovered = await recoverOnce(lessons, artifact, left.kept, label, imageSteps);
-      run.notes.push(...recovered.notes);
-      curve = recovered.curve;
-      artifact = recovered.artifact;
+    if (recovering && whole) {
+      const reduction: number = 100 * (1 - now.macs / whole.macs);
+      const imageSteps = Number(run.options('recover')[last ? 'steps' : 'stepsBetween']);
+      const cutOnly = artifact;
+      let curve: readonly TrainingLook[] = [];
+      if (imageSteps > 0) {
+        const label = `Recovery after −${reduction.toFixed(1)} % MACs`;
+        const recovered = await recoverOnce(lessons, artifact, left.kept, label, imageSteps);
+        run.notes.push(...recovered.notes);
+        curve = recovered.curve;
+        artifact = recovered.artifact;
+      }
+      const changed = artifact.hash !== cutOnly.hash;
+      const stage = { reduction, macs: now.macs, raw: curve[0]?.mAP ?? null, mAP: best(curve)?.mAP ?? null, changed };
+      stages.push(stage);
+      run.env.event?.({ type: 'stage', stage });
     }
-    const stage = { reduction, macs: now.macs, raw: curve[0]?.mAP ?? null, mAP: best(curve)?.mAP ?? null, changed: artifact !== cutOnly };
-    stages.push(stage);
-    run.env.event?.({ type: 'stage', stage });
+    const told = { notes: run.notes.slice(before.notes), looks: run.looks.slice(before.looks) };
+    const { kept, replaced } = left;
+    await journal.save({ step, artifact, kept, replaced, whole, now, stages: [...stages], ...told } satisfies Compressed);
   }
   if (count === 0 && recovering) {
     const recovered = await recoverOnce(lessons, artifact, left.kept, 'Training', Number(run.options('recover').steps));

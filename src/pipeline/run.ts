@@ -6,6 +6,7 @@ import type {
   DeviceFinding,
   ImageSet,
   InspectReport,
+  Journal,
   MetricsArtifact,
   Model,
   ModelArtifact,
@@ -16,9 +17,10 @@ import type {
   StepId,
   TrainingLook,
 } from '../steps';
-import { stepHash } from '../steps';
+import { NO_JOURNAL, stepHash } from '../steps';
 import type { Prepared } from '../steps/quantize';
 import { agreement } from './agreement';
+import { type OpenJournal, openJournal } from './journal';
 import { stepOf } from './recipe';
 import { STEP_META } from './table';
 import type { ArtifactCache, Recipe, ResultRow, RunEnvironment, RunInput, RunResult } from './types';
@@ -53,6 +55,9 @@ export class Run {
   readonly notes: string[] = [];
   readonly looks: TrainingLook[] = [];
   #teacher: Promise<ModelArtifact> | null = null;
+  /** The user ended a training run of the step that goes on. */
+  #cutShort = false;
+  readonly #journals: OpenJournal[] = [];
   readonly ctx: StepContext;
 
   constructor(
@@ -60,12 +65,57 @@ export class Run {
     readonly input: RunInput,
     readonly env: RunEnvironment,
   ) {
-    const { cancel, engine, gpu, prepare, control, checkpoints } = env;
+    const { cancel, engine, gpu, prepare, resumed } = env;
+    const control = env.control && {
+      paused: () => env.control!.paused(),
+      stopped: () => {
+        const stopped = env.control!.stopped();
+        if (stopped) this.#cutShort = true;
+        return stopped;
+      },
+    };
     const look = (seen: TrainingLook) => {
       this.looks.push(seen);
       env.event?.({ type: 'look', look: seen });
     };
-    this.ctx = { cancel, engine, gpu, prepare, control, checkpoints, look, seed: recipe.seed, progress: (p) => env.progress(p) };
+    this.ctx = { cancel, engine, gpu, prepare, control, resumed, look, seed: recipe.seed, progress: (p) => env.progress(p) };
+  }
+
+  /**
+   * What `make` gives for this key: from the cache, else made now, with a journal that outlives the run until the result is
+   * in the cache.
+   */
+  async kept<T>(key: string, make: (ctx: StepContext) => Promise<T>): Promise<T> {
+    const { cache, checkpoints, job, now } = this.env;
+    // What the user cut short isn't what the options ask for: only this very job goes on with it.
+    const own = `${key}|${job}`;
+    const found = (job && (await cache?.get(own))) ?? (await cache?.get(key));
+    if (found !== undefined) {
+      // A run may have died between its result and its last line.
+      await checkpoints?.remove(key);
+      return found as T;
+    }
+    const journal = checkpoints && (await openJournal(checkpoints, key, now));
+    this.#cutShort = false;
+    const made = await make(journal ? { ...this.ctx, journal } : this.ctx);
+    if (!this.#cutShort) await cache?.put(key, made);
+    else if (job) await cache?.put(own, made);
+    await journal?.close();
+    return made;
+  }
+
+  /** A journal of its own, kept until {@link end}. */
+  async journal(key: string): Promise<Journal> {
+    const { checkpoints, now } = this.env;
+    if (!checkpoints) return NO_JOURNAL;
+    const journal = await openJournal(checkpoints, key, now);
+    this.#journals.push(journal);
+    return journal;
+  }
+
+  /** All is done: forgets how far it was. */
+  async end(): Promise<void> {
+    for (const journal of this.#journals) await journal.close();
   }
 
   async step<T>(step: StepId, work: () => Promise<T>): Promise<T> {
@@ -93,7 +143,14 @@ export class Run {
       const { calibration } = this.input;
       const inputs = [artifact.hash, JSON.stringify(artifact.spec?.preprocess ?? null), imagesKey(calibration), engineKey(this.env)];
       const key = await stepHash(STEP_META.calibrate, inputs, this.options('calibrate'));
-      return cached(this.env.cache, key, () => calibrate(artifact, calibration, this.options('calibrate'), this.ctx));
+      const { notes } = calibration;
+      const found = await this.kept(`${key}|notes`, async (ctx) => {
+        const before = notes.length;
+        const ranges = await calibrate(artifact, calibration, this.options('calibrate'), ctx);
+        return { ranges, notes: notes.slice(before) };
+      });
+      notes.push(...found.notes.filter((note) => !notes.includes(note)));
+      return found.ranges;
     });
   }
 
@@ -120,19 +177,31 @@ export class Run {
       const { quantize } = await import('../steps/quantize');
       const { validator } = await import('./compress');
       const judge = validator(this, artifact);
-      const quant = await quantize(
-        artifact,
-        ranges,
-        this.options('quantize'),
-        this.ctx,
-        {
-          ...this.ctx,
-          images: this.input.calibration,
-          training: this.input.training ?? null,
-          validate: (model: Model, images: ImageSet) => judge({ ...artifact, model }, images),
-        },
-        otherReading,
-      );
+      const { calibration: images, training = null } = this.input;
+      const options = this.options('quantize');
+      const inputs = [
+        artifact.hash,
+        JSON.stringify(artifact.spec?.preprocess ?? null),
+        ranges.hash,
+        ranges.backend,
+        ...setsKey(this.input),
+      ];
+      const engines = [this.env.engine.version, engineKey(this.env)];
+      const asked = { options, judged: this.options('evaluate'), seed: this.recipe.seed, otherReading };
+      const key = await stepHash(STEP_META.quantize, [...inputs, ...engines], asked);
+      let made = false;
+      const { quant, looks } = await this.kept(key, async (ctx) => {
+        made = true;
+        const seen: TrainingLook[] = [];
+        const look = (one: TrainingLook) => {
+          seen.push(one);
+          ctx.look?.(one);
+        };
+        const validate = (model: Model, held: ImageSet) => judge({ ...artifact, model }, held);
+        const quant = await quantize(artifact, ranges, options, ctx, { ...ctx, look, images, training, validate }, otherReading);
+        return { quant, looks: seen };
+      });
+      if (!made) for (const look of looks) this.ctx.look?.(look);
       this.notes.push(...quant.notes);
       return quant;
     });
@@ -142,11 +211,12 @@ export class Run {
     return this.step('evaluate', async () => {
       const { evaluate } = await import('../steps/evaluate');
       const images = this.input.evaluation ?? this.input.calibration;
-      const inputs = [target.hash, JSON.stringify(target.spec?.preprocess ?? null), imagesKey(images), this.env.engine.version];
+      const preprocess = JSON.stringify(target.spec?.preprocess ?? null);
+      const inputs = [target.hash, target.environment, preprocess, imagesKey(images), this.env.engine.version, `${this.recipe.seed}`];
       if (reference) inputs.push(reference.artifact.modelHash);
       const key = await stepHash(STEP_META.evaluate, inputs, this.options('evaluate'));
-      return cached(this.env.cache, key, () =>
-        evaluate(target, images, this.options('evaluate'), this.ctx, { model: referenceModel, detections: reference?.detections ?? null }),
+      return this.kept(key, (ctx) =>
+        evaluate(target, images, this.options('evaluate'), ctx, { model: referenceModel, detections: reference?.detections ?? null }),
       );
     });
   }
@@ -172,6 +242,11 @@ export class Run {
 
 export function imagesKey(images: ImageSet): string {
   return `${images.name}:${images.fingerprint ?? ''}:${images.entries.map((entry) => `${entry.id}/${entry.fileName}/${entry.truths.length}`).join(',')}`;
+}
+
+/** Everything that steps may learn from. */
+export function setsKey({ calibration, training }: RunInput): readonly string[] {
+  return [imagesKey(calibration), training ? imagesKey(training) : ''];
 }
 
 export function engineKey(env: RunEnvironment): string {
@@ -221,6 +296,7 @@ export async function runRecipe(recipe: Recipe, input: RunInput, env: RunEnviron
   };
   const files = await bundle(run, finished, { original, float: exported, quant: quant?.artifact ?? null }, models);
   run.notes.push(...input.calibration.notes, ...(input.evaluation?.notes ?? []));
+  await run.end();
   return {
     recipe: finished,
     rows: run.rows,
@@ -317,7 +393,9 @@ function readingNote(device: string, row: ResultRow, other: ResultRow, each: str
 
 async function measureLayers(run: Run, float: ModelArtifact, quant: QuantArtifact): Promise<Readonly<Record<string, number>>> {
   const { layerSqnr } = await import('../steps/quantize');
-  const errors = await run.step('quantize', () => layerSqnr(float, quant, run.input.calibration, run.ctx));
+  const images = run.input.calibration;
+  const key = await stepHash(STEP_META.quantize, ['layers', float.hash, quant.hash, imagesKey(images), run.env.engine.version], {});
+  const errors = { ...(await run.step('quantize', () => run.kept(key, (ctx) => layerSqnr(float, quant, images, ctx)))) };
   // A layer that was cut is as good as its worst part.
   for (const [node, dB] of Object.entries(errors)) {
     const whole = node.replace(/_part\d+$/, '');

@@ -1,7 +1,6 @@
 /** The recipe (what to do) and the run (what came of it), as the page, the CLI and the store share them. */
 import type {
   CancelToken,
-  Checkpoints,
   Detection,
   DetectionMetrics,
   Engine,
@@ -65,8 +64,14 @@ export interface RunEnvironment {
   readonly cache?: ArtifactCache;
   /** Pauses or ends training runs. */
   readonly control?: TrainingControl;
-  /** Where unfinished training runs are kept. */
+  /** Where unfinished steps keep what they have worked out, so that a run that dies can go on. */
   readonly checkpoints?: Checkpoints;
+  /** A training run goes on from this step of its own. */
+  resumed?(step: number): void;
+  /** Of the job: what the user cut short is kept for this job alone. */
+  readonly job?: string;
+  /** Of journals, in milliseconds; for tests. */
+  now?(): number;
   /** Called as soon as something can be shown. */
   event?(e: RunEvent): void;
 }
@@ -74,6 +79,13 @@ export interface RunEnvironment {
 export interface ArtifactCache {
   get(hash: string): Promise<unknown>;
   put(hash: string, artifact: unknown): Promise<void>;
+}
+
+/** Records of unfinished steps by key. What is put is copied before the promise resolves. */
+export interface Checkpoints {
+  get(key: string): Promise<unknown>;
+  put(key: string, checkpoint: unknown): Promise<void>;
+  remove(key: string): Promise<void>;
 }
 
 export type RunEvent =

@@ -6,5 +6,6 @@ export type { Model } from '../onnx';
 export type { AgreementReport, Engine } from '../runtime';
 export { canonicalJson, type OptionValues, resolveOptions, stepHash, timer } from './common';
 export type { InspectReport, LayerReport, ValueReport } from './inspect';
+export { type Journal, NO_JOURNAL } from './journal';
 export type * from './meta';
 export type * from './types';

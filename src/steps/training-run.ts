@@ -16,6 +16,7 @@ import {
   type Variable,
 } from '../training';
 import { prepareImage, timer } from './common';
+import { NO_JOURNAL } from './journal';
 import type { StepId } from './meta';
 import type { ModelArtifact, StepContext, TrainingLook } from './types';
 
@@ -37,8 +38,6 @@ export async function openTrainingPool(
 }
 
 export interface TrainingRun {
-  /** Of its checkpoint: equal for equal networks, images and options. */
-  readonly key: string;
   readonly step: StepId;
   /** In words, for progress and curves. */
   readonly label: string;
@@ -70,12 +69,13 @@ export interface TrainingRunResult extends TrainResult {
  */
 export async function runTraining(
   run: TrainingRun,
-  ctx: Pick<StepContext, 'cancel' | 'progress' | 'look' | 'control' | 'checkpoints'>,
+  ctx: Pick<StepContext, 'cancel' | 'progress' | 'look' | 'control' | 'journal' | 'resumed'>,
 ): Promise<TrainingRunResult> {
-  const { key, step: id, label, batch, imageSteps, settings, objective, variables } = run;
+  const { step: id, label, batch, imageSteps, settings, objective, variables } = run;
   const { steps } = settings;
-  const { control, checkpoints } = ctx;
-  const saved = (await checkpoints?.get(key)) as Saved | undefined;
+  const { control, journal = NO_JOURNAL } = ctx;
+  const saved = journal.saved<Saved>();
+  if (saved) ctx.resumed?.(saved.training.state.step);
   const looks = [...(saved?.looks ?? [])];
   for (const look of looks) ctx.look?.(look);
   const first = saved?.training ?? (await startOf(run));
@@ -99,11 +99,12 @@ export async function runTraining(
         looks.push(look);
         ctx.look?.(look);
       },
-      ...(checkpoints ? { onCheckpoint: (training: TrainCheckpoint) => checkpoints.put(key, { training, looks } satisfies Saved) } : {}),
+      ...(ctx.journal
+        ? { onCheckpoint: (training: TrainCheckpoint) => journal.save({ training, looks: [...looks] } satisfies Saved) }
+        : {}),
     },
     first,
   );
-  await checkpoints?.remove(key);
   return { ...result, looks };
 }
 

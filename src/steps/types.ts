@@ -6,6 +6,7 @@ import type { ImageSet } from '../data';
 import type { DetectorSpec, Preprocess, Preprocessed } from '../models';
 import type { Model } from '../onnx';
 import type { Engine } from '../runtime';
+import type { Journal } from './journal';
 
 /** Cooperative cancel: long loops call throwIfAborted() between images and await a macrotask at least every 100 ms. */
 export interface CancelToken {
@@ -35,7 +36,10 @@ export interface StepContext {
   readonly prepare?: PrepareImage;
   look?(look: TrainingLook): void;
   readonly control?: TrainingControl;
-  readonly checkpoints?: Checkpoints;
+  /** Absent: nothing outlives a run that dies. */
+  readonly journal?: Journal;
+  /** A training run goes on from this step of its own. */
+  resumed?(step: number): void;
 }
 
 /** A look at a training run, for live curves. Steps are counted in images that went through the network. */
@@ -61,13 +65,6 @@ export interface TrainingControl {
   paused(): Promise<void>;
   /** True = end now, keep the best so far. */
   stopped(): boolean;
-}
-
-/** Unfinished training runs by key, so that a job that died can go on. */
-export interface Checkpoints {
-  get(key: string): Promise<unknown>;
-  put(key: string, checkpoint: unknown): Promise<void>;
-  remove(key: string): Promise<void>;
 }
 
 export type PrepareImage = (images: ImageSet, index: number, p: Preprocess) => Promise<Preprocessed>;

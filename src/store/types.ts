@@ -72,7 +72,15 @@ export interface Tables {
 }
 
 export type TableName = keyof Tables;
-export const TABLES = ['models', 'datasets', 'artifacts', 'runs', 'settings', 'checkpoints', 'jobs'] as const satisfies readonly TableName[];
+export const TABLES = [
+  'models',
+  'datasets',
+  'artifacts',
+  'runs',
+  'settings',
+  'checkpoints',
+  'jobs',
+] as const satisfies readonly TableName[];
 
 /** One record for one table. */
 export type Write = { readonly [T in TableName]: { readonly table: T; readonly record: Tables[T] } }[TableName];

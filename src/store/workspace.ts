@@ -73,6 +73,8 @@ const SHAPES: Readonly<Record<TableName, (record: Record<string, unknown>) => bo
   artifacts: ({ value, at }) => value !== undefined && typeof at === 'number',
   runs: ({ name, value, at }) => typeof name === 'string' && value !== undefined && typeof at === 'number',
   settings: ({ value }) => value !== undefined,
+  checkpoints: ({ value }) => value !== undefined,
+  jobs: ({ name, value, at }) => typeof name === 'string' && value !== undefined && typeof at === 'number',
 };
 
 /**

@@ -105,7 +105,7 @@ export interface TrainResult {
 }
 
 /** Seconds between two checkpoints. */
-const CHECKPOINT_SECONDS = 5;
+const CHECKPOINT_SECONDS = 3;
 /** A loss this many times the usual one is an explosion. */
 const EXPLOSION = 20;
 /** A network that starts with no more loss than rounding makes has nothing to learn. */
@@ -236,7 +236,8 @@ export async function train(
     await keep();
     return true;
   };
-  while (state.step < settings.steps && state.curve[0]!.unseen > AGREES) {
+  const tired = (): boolean => state.curve.length - 1 - bestLook() >= settings.patience;
+  while (state.step < settings.steps && state.curve[0]!.unseen > AGREES && !tired()) {
     ctx.cancel.throwIfAborted();
     await pause();
     await ctx.paused?.();
@@ -250,7 +251,6 @@ export async function train(
     if (sound) ctx.onStep?.({ step: state.step, loss: found.loss, factor });
     if (sound && (state.step % settings.judgeEvery === 0 || state.step === settings.steps)) {
       sound = await look();
-      if (sound && state.curve.length - 1 - bestLook() >= settings.patience) break;
     } else if (sound && performance.now() - kept > 1000 * CHECKPOINT_SECONDS) await keep();
     if (!sound) {
       const rateScale = state.rateScale / 2;

@@ -44,14 +44,14 @@ describe.each(['shared memory', 'messages'] as const)('switches by %s', (how) =>
 });
 
 describe('checkpoints', () => {
-  it('outlive any number of results, but only the last three are kept', async () => {
-    for (const key of ['a', 'b', 'c', 'd']) await checkpoints.put(key, { step: key });
+  it('outlive any number of results, but only the last six are kept', async () => {
+    for (const key of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) await checkpoints.put(key, { step: key });
     await checkpoints.put('b', { step: 'b again' });
     for (let i = 0; i < 45; i++) await cache.put(`artifact ${i}`, i);
     expect(await cache.get('artifact 0')).toBeUndefined();
     expect(await checkpoints.get('a')).toBeUndefined();
     expect(await Promise.all(['b', 'c', 'd'].map(checkpoints.get))).toEqual([{ step: 'b again' }, { step: 'c' }, { step: 'd' }]);
-    await checkpoints.put('e', { step: 'e' });
+    await checkpoints.put('h', { step: 'h' });
     expect(await checkpoints.get('c')).toBeUndefined();
     expect(await checkpoints.get('b')).toEqual({ step: 'b again' });
     await checkpoints.remove('b');

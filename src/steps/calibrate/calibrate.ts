@@ -6,6 +6,7 @@ import { describeError, StudioError } from '../../numerics';
 import type { Model } from '../../onnx';
 import type { Tensors } from '../../runtime';
 import { type OptionValues, prepareImage, resolveOptions, stepHash, timer } from '../common';
+import { NO_JOURNAL } from '../journal';
 import type { ModelArtifact, RangesArtifact, StepContext } from '../types';
 import { type Measurer, openCpuMeasurer } from './measure-cpu';
 import { openGpuMeasurer } from './measure-gpu';
@@ -39,13 +40,16 @@ export async function calibrate(
   const settings = resolveOptions(calibrateMeta, options) as { images: number; samples: number };
   const total = Math.min(settings.images, images.entries.length);
   const chosen = Array.from({ length: total }, (_, i) => Math.floor((i * images.entries.length) / total));
-  const state: Pass = { model: artifact.model, ctx, samples: settings.samples, measurer: null, running: null, handedOver: null };
-  const secondsLeft = timer(total);
-  const failed: string[] = [];
-  let done = 0;
+  const { journal = NO_JOURNAL } = ctx;
+  const saved = journal.saved<Saved>() ?? { looked: 0, failed: [], running: null, handedOver: null };
+  const { running, handedOver } = saved;
+  const state: Pass = { model: artifact.model, ctx, samples: settings.samples, measurer: null, running, handedOver };
+  const secondsLeft = timer(total - saved.looked);
+  const failed = [...saved.failed];
+  let done = saved.looked - failed.length;
   try {
-    let next = prepareQuietly(ctx, images, chosen[0], feed.preprocess);
-    for (let i = 0; i < total; i++) {
+    let next = prepareQuietly(ctx, images, chosen[saved.looked], feed.preprocess);
+    for (let i = saved.looked; i < total; i++) {
       ctx.cancel.throwIfAborted();
       const image = await next;
       next = prepareQuietly(ctx, images, chosen[i + 1], feed.preprocess);
@@ -58,7 +62,8 @@ export async function calibrate(
         );
         done++;
       }
-      ctx.progress({ step: 'calibrate', label: 'Calibrating', done: i + 1, total, secondsLeft: secondsLeft(i + 1) });
+      ctx.progress({ step: 'calibrate', label: 'Calibrating', done: i + 1, total, secondsLeft: secondsLeft(i + 1 - saved.looked) });
+      await journal.save({ looked: i + 1, failed: [...failed], running: state.running, handedOver: state.handedOver } satisfies Saved);
       await macrotask();
     }
   } finally {
@@ -85,6 +90,15 @@ export async function calibrate(
     backend: state.handedOver ?? (ctx.gpu ?? ctx.engine).version,
     tensors: new Map(tensors.map((stats) => [stats.name, stats])),
   };
+}
+
+/** The pass so far; statistics are changed only by the next image. */
+interface Saved {
+  /** Images measured or left out. */
+  readonly looked: number;
+  readonly failed: readonly string[];
+  readonly running: readonly Running[] | null;
+  readonly handedOver: string | null;
 }
 
 interface Pass {

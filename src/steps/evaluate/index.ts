@@ -91,7 +91,8 @@ function figures(
   };
 }
 
-function leftOut(failed: readonly number[], images: ImageSet): readonly string[] {
+function leftOut(found: readonly unknown[], images: ImageSet): readonly string[] {
+  const failed = found.filter((result) => result === null);
   if (failed.length === images.entries.length)
     throw new StudioError(
       'bad-data',
@@ -188,14 +189,13 @@ async function evaluateDetector(
   const asks = images.categories === null && reference !== null && reference.model !== target.model;
   const known = asks ? (reference.detections ?? null) : null;
   const models = asks && !known ? [target.model, reference.model] : [target.model];
-  const detections: Detection[][] = images.entries.map(() => []);
-  const theirs: Detection[][] = images.entries.map(() => []);
-  const failed = await predict(models, spec, images, ctx, 'Evaluating', ({ index, placement, outputs }) => {
-    detections[index] = detect(spec, outputs[0]!, placement, options);
-    if (outputs[1]) theirs[index] = detect(spec, outputs[1], placement, options);
-  });
-  const notes = leftOut(failed, images);
-  const kept = images.entries.map((_, index) => index).filter((index) => !failed.includes(index));
+  const found = await predict(models, spec, images, ctx, 'Evaluating', ({ placement, outputs }) =>
+    outputs.map((output) => detect(spec, output, placement, options)),
+  );
+  const detections = found.map((lists) => lists?.[0] ?? []);
+  const theirs = found.map((lists) => lists?.[1] ?? []);
+  const notes = leftOut(found, images);
+  const kept = [...found.keys()].filter((index) => found[index] !== null);
   const judgement = images.categories
     ? await againstLabels(images, images.categories, spec, kept, detections, reference?.detections ?? null, ctx)
     : await againstReference(images, spec, kept, detections, asks ? (known ?? theirs) : null, ctx);
@@ -229,21 +229,25 @@ async function evaluateGeneric(
     );
   const self = !reference || reference.model === target.model;
   const models = self ? [target.model] : [target.model, reference.model];
-  const meter = sqnrMeter();
   const feed = { input: target.model.graph.inputs[0]!.name, preprocess };
-  const failed = await predict(models, feed, images, ctx, 'Evaluating', ({ outputs }) => meter.add(outputs[1] ?? outputs[0]!, outputs[0]!));
+  const found = await predict(models, feed, images, ctx, 'Evaluating', ({ outputs }) => {
+    const image = sqnrMeter();
+    image.add(outputs[1] ?? outputs[0]!, outputs[0]!);
+    return image.sums;
+  });
+  const seen = found.filter((sums) => sums !== null);
   const note = self
     ? 'Not a known detector: this network is the reference that later ones are compared with.'
     : 'Not a known detector: judged by the SQNR of its outputs against FP32, at the output where it is lowest.';
   return {
     ...EMPTY,
     kind: 'sqnr',
-    images: images.entries.length - failed.length,
-    sqnr: self ? null : meter.result(),
+    images: seen.length,
+    sqnr: self ? null : sqnrMeter(seen).result(),
     scoreThreshold,
     iouThreshold,
     nms,
-    notes: [...leftOut(failed, images), note],
+    notes: [...leftOut(found, images), note],
   };
 }
 

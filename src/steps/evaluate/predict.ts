@@ -5,6 +5,7 @@ import { StudioError } from '../../numerics';
 import { type Model, serializeModel } from '../../onnx';
 import type { RunTensor, Session } from '../../runtime';
 import { prepareImage, timer } from '../common';
+import { NO_JOURNAL } from '../journal';
 import type { StepContext } from '../types';
 
 /** Accuracy is always scored at this level: the reading closest to the ONNX text, on the float and the quantized network alike. */
@@ -17,8 +18,6 @@ export interface Feed {
 }
 
 export interface Prediction {
-  /** Index into `images.entries`. */
-  readonly index: number;
   readonly placement: Placement;
   /** Per model, its outputs by name. */
   readonly outputs: readonly Readonly<Record<string, RunTensor>>[];
@@ -47,44 +46,48 @@ function pacer(): () => Promise<void> {
 }
 
 /**
- * Feeds every image to every model and hands the outputs to `visit`, in order.
- * @returns indices of images that can't be decoded; those are left out
+ * Feeds every image to every model; what `read` makes of the outputs is small, and kept in the step's journal.
+ * @returns by image; null for those that can't be decoded
  * @throws StudioError of a model that doesn't load or run, 'cancelled', or whatever a load fails with besides 'bad-data'
  */
-export async function predict(
+export async function predict<R>(
   models: readonly Model[],
   feed: Feed,
   images: ImageSet,
   ctx: StepContext,
   label: string,
-  visit: (prediction: Prediction) => void,
-): Promise<readonly number[]> {
+  read: (prediction: Prediction) => R,
+): Promise<readonly (R | null)[]> {
   const total = images.entries.length;
   const left = timer(total);
   const pause = pacer();
-  const failed: number[] = [];
+  const results: (R | null)[] = [];
   const sessions: Session[] = [];
+  const { journal = NO_JOURNAL } = ctx;
+  const dims = inputDims(feed.preprocess);
+  let next: Promise<Prepared> | null = null;
+  const predicted = async (index: number): Promise<R | null> => {
+    if (sessions.length === 0)
+      for (const model of models) sessions.push(await ctx.engine.create(serializeModel(model), { optimization: OPTIMIZATION }));
+    const prepared = await (next ?? prepare(ctx, images, index, feed.preprocess));
+    next = index + 1 < total ? prepare(ctx, images, index + 1, feed.preprocess) : null;
+    if ('error' in prepared) {
+      if (!(prepared.error instanceof StudioError && prepared.error.code === 'bad-data')) throw prepared.error;
+      return null;
+    }
+    const feeds = { [feed.input]: { dtype: feed.preprocess.dtype, dims, data: prepared.data } };
+    const outputs: Record<string, RunTensor>[] = [];
+    for (const session of sessions) outputs.push(await session.run(feeds));
+    return read({ placement: prepared.placement, outputs });
+  };
   try {
-    for (const model of models) sessions.push(await ctx.engine.create(serializeModel(model), { optimization: OPTIMIZATION }));
-    const dims = inputDims(feed.preprocess);
-    let next = total > 0 ? prepare(ctx, images, 0, feed.preprocess) : null;
     for (let index = 0; index < total; index++) {
       ctx.cancel.throwIfAborted();
-      const prepared = await next!;
-      next = index + 1 < total ? prepare(ctx, images, index + 1, feed.preprocess) : null;
-      if ('error' in prepared) {
-        if (!(prepared.error instanceof StudioError && prepared.error.code === 'bad-data')) throw prepared.error;
-        failed.push(index);
-      } else {
-        const feeds = { [feed.input]: { dtype: feed.preprocess.dtype, dims, data: prepared.data } };
-        const outputs: Record<string, RunTensor>[] = [];
-        for (const session of sessions) outputs.push(await session.run(feeds));
-        visit({ index, placement: prepared.placement, outputs });
-      }
+      results.push(await journal.next(() => predicted(index)));
       ctx.progress({ step: 'evaluate', label, done: index + 1, total, secondsLeft: left(index + 1) });
       await pause();
     }
-    return failed;
+    return results;
   } finally {
     for (const session of sessions) await session.release();
   }

@@ -4,16 +4,26 @@ import type { RunTensor } from '../../runtime';
 /** Stands for "equal bit by bit" in a figure that must stay finite. */
 export const EXACT_DB = 200;
 
+/** Output → Σ r² and Σ (r − x)². */
+export type SqnrSums = ReadonlyMap<string, { readonly signal: number; readonly noise: number }>;
+
 export interface SqnrMeter {
+  readonly sums: SqnrSums;
   add(reference: Readonly<Record<string, RunTensor>>, outputs: Readonly<Record<string, RunTensor>>): void;
   /** 10·log10(Σ r² / Σ (r − x)²) in dB over all images, of the output where it is lowest; null before any float output. */
   result(): number | null;
 }
 
-/** Outputs are paired by name, else by position; integer outputs (class indices, counts) are left out. */
-export function sqnrMeter(): SqnrMeter {
+/** Outputs are paired by name, else by position; integer outputs (class indices, counts) are left out. @param before what it starts from */
+export function sqnrMeter(before: readonly SqnrSums[] = []): SqnrMeter {
   const sums = new Map<string, { signal: number; noise: number }>();
+  for (const image of before)
+    for (const [name, { signal, noise }] of image) {
+      const sum = sums.get(name) ?? { signal: 0, noise: 0 };
+      sums.set(name, { signal: sum.signal + signal, noise: sum.noise + noise });
+    }
   return {
+    sums,
     add(reference, outputs) {
       const values = Object.values(outputs);
       Object.entries(reference).forEach(([name, r], position) => {

@@ -3,6 +3,7 @@
 import type { Gram } from '../../numerics';
 import { type Model, type Node, serializeModel, type Tensor, withGraph } from '../../onnx';
 import type { Engine, RunTensor, Session, Tensors } from '../../runtime';
+import { type Journal, NO_JOURNAL } from '../journal';
 import type { CancelToken } from '../types';
 import { type GramNodes, gramNodes } from './gram-nodes';
 import type { MatrixLayer } from './layer';
@@ -42,6 +43,37 @@ export interface LockStep<L extends MatrixLayer> {
   readonly sumsOnly?: boolean;
   /** How much each pixel of a layer's output counts, row by row; absent or null: the less the more it stands out. */
   weights?(image: number, rows: number, columns: number): Float32Array | null;
+  /** Keeps the sums of the stage that goes on, and what was solved; the way up to it is run again without sums. */
+  readonly journal?: Journal;
+  /** What `solve` changes elsewhere: kept with the rest, brought back before the work goes on. */
+  readonly memory?: Memory;
+}
+
+export interface Memory {
+  /** Not changed by what comes later. */
+  save(): unknown;
+  load(saved: unknown): void;
+}
+
+/** Runs `work`, which changes what `memory` holds; a run that finds it done in its journal only brings that back. */
+export async function remembered(journal: Journal, memory: Memory, work: (inner: Journal) => Promise<void>): Promise<void> {
+  const saved = await journal.next(async (inner) => {
+    await work(inner);
+    return memory.save();
+  });
+  memory.load(saved);
+}
+
+/** Sums of more bytes are not written down every few seconds, only what was solved. */
+const JOURNAL_BYTES = 64e6;
+
+interface Saved {
+  readonly stage: number;
+  /** Images of that stage that are summed up. */
+  readonly image: number;
+  readonly grams: readonly Gram[];
+  readonly replaced: ReadonlyMap<string, Tensor>;
+  readonly memory: unknown;
 }
 
 /** One network's way through the stages: its segments, and each image's kept values. */
@@ -54,6 +86,15 @@ class Track {
   constructor(model: Model, stageOf: (node: Node) => number, wanted: readonly (readonly string[])[]) {
     this.model = model;
     this.#segments = segments(model, stageOf, wanted);
+  }
+
+  /** Whether later stages read what this one computes. */
+  keeps(stage: number): boolean {
+    return this.#segments[stage]!.kept.length > 0;
+  }
+
+  replace(tensors: Iterable<readonly [string, Tensor]>): void {
+    this.model = withGraph(this.model, { initializers: new Map([...this.model.graph.initializers, ...tensors]) });
   }
 
   /** What one image feeds a stage with. */
@@ -94,6 +135,9 @@ interface Sums<L extends MatrixLayer> {
   readonly weights: string | null;
   readonly gram: Gram;
 }
+
+const bytesOf = ({ inputs, cross, inputSums, targetSums, counts }: Gram): number =>
+  [inputs, cross, inputSums, targetSums, counts].reduce((sum, { byteLength }) => sum + byteLength, 0);
 
 function emptyGram({ groups, inputs, outputs }: MatrixLayer, targets: boolean, sumsOnly: boolean): Gram {
   return {
@@ -173,21 +217,36 @@ export async function lockStep<L extends MatrixLayer>(job: LockStep<L>): Promise
       )
     : null;
   let images = Math.min(job.images, job.feeds.count);
+  const { journal = NO_JOURNAL, memory } = job;
+  const saved = journal.saved<Saved>();
+  const replaced = new Map(saved?.replaced);
+  if (saved) {
+    // A layer's node runs after the stage that solves it, so the stages before see the weights that they saw.
+    own.replace(replaced);
+    memory?.load(saved.memory);
+  }
 
   for (let stage = 0; stage < stages; stage++) {
-    const group = byStage[stage]!;
+    const over = saved !== undefined && stage < saved.stage;
+    const resumed = saved !== undefined && stage === saved.stage;
+    const group = over ? [] : byStage[stage]!;
+    const kept = own.keeps(stage) || (reference?.keeps(stage) ?? false);
     const weighed = teacher !== null && job.weights !== undefined && images > 0;
     const sums = group.map((layer, i): Sums<L> => {
       const size = weighed ? layer.patches?.out : undefined;
       const weights = size && job.weights!(0, ...size) ? weightName(size) : null;
       const part = gramNodes(layer, inputOf(layer), teacher && targetName(layer.target), `gram:${i}:`, { sumsOnly: job.sumsOnly, weights });
-      return { layer, part, weights, gram: emptyGram(layer, teacher !== null, job.sumsOnly ?? false) };
+      return { layer, part, weights, gram: (resumed && saved.grams[i]) || emptyGram(layer, teacher !== null, job.sumsOnly ?? false) };
     });
-    const targets = group.map(({ target }) => target);
+    const targets = byStage[stage]!.map(({ target }) => target);
+    const grams = sums.map(({ gram }) => gram);
+    const small = grams.reduce((bytes, gram) => bytes + bytesOf(gram), 0) <= JOURNAL_BYTES;
     const sessions: { teacher?: Session; student?: Session } = {};
     try {
       for (let image = 0; image < images; image++) {
         job.cancel.throwIfAborted();
+        const summed = over || (resumed && image < saved.image);
+        if (summed && !kept) continue;
         const inputs = await job.feeds.at(image);
         let wanted: Record<string, RunTensor> = {};
         if (reference) {
@@ -208,22 +267,23 @@ export async function lockStep<L extends MatrixLayer>(job: LockStep<L>): Promise
         });
         const results = await sessions.student.run({ ...feeds, ...wanted });
         own.keep(stage, image, results);
-        for (const sum of sums) accumulate(sum, results);
+        if (!summed) for (const sum of sums) accumulate(sum, results);
         while (images > FEWEST_IMAGES && own.bytes + (reference?.bytes ?? 0) > KEPT_BYTES) {
           images--;
           own.drop(images);
           reference?.drop(images);
         }
+        if (!summed && small) await journal.save({ stage, image: image + 1, grams, replaced, memory: memory?.save() } satisfies Saved);
       }
     } finally {
       await sessions.teacher?.release();
       await sessions.student?.release();
     }
-    const replaced = sums.flatMap(({ layer, gram }) => job.solve(layer, gram));
-    if (replaced.length > 0) {
-      const initializers = new Map(own.model.graph.initializers);
-      for (const t of replaced) initializers.set(t.name, t);
-      own.model = withGraph(own.model, { initializers });
+    for (const { layer, gram } of sums) for (const t of job.solve(layer, gram)) replaced.set(t.name, t);
+    // After the last stage the caller has everything.
+    if (group.length > 0 && stage + 1 < stages) {
+      own.replace(replaced);
+      await journal.save({ stage: stage + 1, image: 0, grams: [], replaced, memory: memory?.save() } satisfies Saved);
     }
     job.progress(stage + 1, stages);
   }

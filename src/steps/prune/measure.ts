@@ -5,6 +5,7 @@
 import type { DetectorSpec } from '../../models';
 import { serializeModel, withGraph } from '../../onnx';
 import type { RunTensor, Session, Tensors } from '../../runtime';
+import { NO_JOURNAL } from '../journal';
 import { type OutputError, outputError } from '../output-error';
 import type { StepContext } from '../types';
 import type { Branch } from './branches';
@@ -81,7 +82,8 @@ export async function measureOn(
     const feeds = inputs.map((tensor): Tensors => ({ ...open, [input]: tensor }));
     const { errors, sizes } = await describe(session, feeds, gated.gates, outputs, spec, ctx);
     const priced = spread([...feeds.keys()], count);
-    const errorWithout = async (gone: Cut): Promise<number> => {
+    const { journal = NO_JOURNAL } = ctx;
+    const measure = async (gone: Cut): Promise<number> => {
       const closed = shutGates(gated, trace, gone);
       let total = 0;
       for (const i of priced) {
@@ -90,6 +92,7 @@ export async function measureOn(
       }
       return total / priced.length;
     };
+    const errorWithout = (gone: Cut): Promise<number> => journal.next(() => measure(gone));
     return { errorWithout, pricing: createPricing(errorWithout), sizes, release: () => session.release() };
   } catch (error) {
     await session.release();

@@ -6,10 +6,11 @@
 import type { ImageSet } from '../../data';
 import type { DetectorSpec } from '../../models';
 import { type Gram, ridge, rowErrors } from '../../numerics';
-import { attrInt, inferShapes, type Model, serializeModel, tensor, toFloat32, withGraph } from '../../onnx';
+import { attrInt, inferShapes, type Model, serializeModel, type Tensor, tensor, toFloat32, withGraph } from '../../onnx';
 import type { RunTensor } from '../../runtime';
 import { planDistillation } from '../../training';
-import { fromRows, lockStep, type MatrixLayer, matrixLayer, toRows } from '../lock-step';
+import { type Journal, NO_JOURNAL } from '../journal';
+import { fromRows, lockStep, type MatrixLayer, type Memory, matrixLayer, remembered, toRows } from '../lock-step';
 import { sized } from '../sized';
 import type { StepContext } from '../types';
 import { confidenceWeights } from './confidence';
@@ -143,31 +144,43 @@ export async function resolveLayers(request: ResolveRequest): Promise<Resolved |
   const loss = await openLoss(teacher, spec, held, ctx);
   const weights = await confidenceWeights(teacher, spec, fit, ctx.engine);
   const input = teacher.graph.inputs[0]!.name;
-  const before = await loss(pruned);
+  const { journal = NO_JOURNAL } = ctx;
+  const before = await journal.next(() => loss(pruned));
   let best = { model: request.pruned, after: before, layers: 0 };
   for (const lambda of STRENGTHS) {
-    const replaced = new Map<string, ReturnType<typeof tensor>>();
+    let replaced = new Map<string, Tensor>();
     let solved = 0;
-    await lockStep({
-      student: pruned,
-      teacher,
-      layers,
-      feeds: { count: fit.length, at: async (i) => ({ [input]: fit[i]! }) },
-      images: fit.length,
-      engine: ctx.engine,
-      cancel: ctx.cancel,
-      progress: (done, total) => ctx.progress({ step: 'prune', label: 'Solving weights again by least squares', done, total }),
-      inOrder: true,
-      ...(weights ? { weights } : {}),
-      solve(layer, gram) {
-        const tensors = solveLayer(layer, gram, lambda);
-        if (tensors.length > 0) solved++;
-        for (const t of tensors) replaced.set(t.name, t);
-        return tensors;
+    const memory: Memory = {
+      save: () => ({ replaced: new Map(replaced), solved }),
+      load(saved) {
+        const known = saved as { replaced: Map<string, Tensor>; solved: number };
+        [replaced, solved] = [new Map(known.replaced), known.solved];
       },
-    });
+    };
+    const solveAll = (inner: Journal) =>
+      lockStep({
+        student: pruned,
+        teacher,
+        layers,
+        feeds: { count: fit.length, at: async (i) => ({ [input]: fit[i]! }) },
+        images: fit.length,
+        engine: ctx.engine,
+        cancel: ctx.cancel,
+        progress: (done, total) => ctx.progress({ step: 'prune', label: 'Solving weights again by least squares', done, total }),
+        inOrder: true,
+        ...(weights ? { weights } : {}),
+        solve(layer, gram) {
+          const tensors = solveLayer(layer, gram, lambda);
+          if (tensors.length > 0) solved++;
+          for (const t of tensors) replaced.set(t.name, t);
+          return tensors;
+        },
+        journal: inner,
+        memory,
+      });
+    await remembered(journal, memory, solveAll);
     const swap = (model: Model): Model => withGraph(model, { initializers: new Map([...model.graph.initializers, ...replaced]) });
-    const after = await loss(swap(pruned));
+    const after = await journal.next(() => loss(swap(pruned)));
     if (after >= before) continue;
     best = { model: swap(request.pruned), after, layers: solved };
     break;

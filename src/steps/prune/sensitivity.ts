@@ -7,6 +7,7 @@ import { StudioError } from '../../numerics';
 import { serializeModel } from '../../onnx';
 import { planDistillation } from '../../training';
 import { stepHash, timer } from '../common';
+import { NO_JOURNAL } from '../journal';
 import { sized } from '../sized';
 import type { ModelArtifact, StepContext } from '../types';
 import { type Branch, residualBranches } from './branches';
@@ -101,6 +102,7 @@ export async function scanSensitivity(
   options: SensitivityOptions = {},
 ): Promise<SensitivityReport> {
   const { fractions = FRACTIONS, images: count = IMAGES } = options;
+  const { journal = NO_JOURNAL } = ctx;
   const protectedNodes = artifact.spec?.protectedNodes ?? [];
   const { trace, groups } = channelGroups(artifact.model, { protectedNodes });
   const branches = residualBranches(trace, new Set(protectedNodes));
@@ -124,7 +126,7 @@ export async function scanSensitivity(
   let done = 0;
   const opened = await openGatedLoss(artifact, trace, branches, images, count, ctx);
   const measure = async (cut: Cut): Promise<number> => {
-    const loss = await opened.loss(cut);
+    const loss = await journal.next(() => opened.loss(cut));
     done++;
     ctx.progress({ step: 'prune', label: 'Scanning sensitivity', done, total, secondsLeft: left(done) });
     return loss;

@@ -9,6 +9,7 @@ import { type Model, serializeModel } from '../../onnx';
 import type { RunTensor, Session, Tensors } from '../../runtime';
 import { PLAIN_WEIGHTS, planDistillation } from '../../training';
 import { timer } from '../common';
+import { NO_JOURNAL } from '../journal';
 import { sized } from '../sized';
 import type { StepContext } from '../types';
 import type { Branch } from './branches';
@@ -89,19 +90,23 @@ class GateGradients {
   }
 }
 
-/** Runs `work` for every image, with progress; releases the sessions. */
+/** Runs `work`, which draws from `random`, for every image, with progress; releases the sessions. */
 async function eachImage(
   { inputs, ctx }: SignalRequest,
+  random: Random,
   opened: readonly { release(): Promise<void> }[],
   work: (image: RunTensor) => Promise<readonly Signal[]>,
 ): Promise<Signal[]> {
+  const { journal = NO_JOURNAL } = ctx;
   const list: Signal[] = [];
   const left = timer(inputs.length);
   try {
     for (const [done, image] of inputs.entries()) {
       ctx.cancel.throwIfAborted();
       ctx.progress({ step: 'prune', label: 'Judging channels', done, total: inputs.length, secondsLeft: left(done) });
-      list.push(...(await work(image)));
+      const { signals, drawn } = await journal.next(async () => ({ signals: await work(image), drawn: random.save() }));
+      random.load(drawn);
+      list.push(...signals);
     }
   } finally {
     for (const each of opened) await each.release();
@@ -127,7 +132,7 @@ export async function gaussNewtonSignals(request: SignalRequest, vectors: number
   const opened: { release(): Promise<void> }[] = [gradients];
   const scales = await ctx.engine.create(serializeModel(plan.scales));
   opened.push(scales);
-  const list = await eachImage(request, opened, async (image) => {
+  const list = await eachImage(request, random, opened, async (image) => {
     const known = await scales.run({ [input]: image }, plan.names);
     const signals: Signal[] = [];
     for (let v = 0; v < vectors; v++) signals.push(await gradients.at({ [input]: image, ...randomDirection(known, random) }));
@@ -171,7 +176,7 @@ export async function taylorSignals(request: SignalRequest, teacher: Model | nul
   const opened: { release(): Promise<void> }[] = [gradients];
   const targets = await ctx.engine.create(serializeModel(plan.teacher(reference)));
   opened.push(targets);
-  const list = await eachImage(request, opened, async (image) => [
+  const list = await eachImage(request, random, opened, async (image) => [
     await gradients.at({ ...(await targets.run({ [input]: image })), [input]: teacher ? image : perturbed(image, random) }),
   ]);
   return { position: gradients.position, list };

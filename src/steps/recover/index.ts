@@ -26,7 +26,7 @@ import {
   trainableWeights,
   withValues,
 } from '../../training';
-import { type OptionValues, resolveOptions, stepHash } from '../common';
+import { type OptionValues, resolveOptions } from '../common';
 import { sized } from '../sized';
 import { divergedNotes, gainNote, openTrainingPool, runTraining, type TrainingRun } from '../training-run';
 import type { ModelArtifact, StepContext, TrainingLook } from '../types';
@@ -230,7 +230,6 @@ export async function recover(
     judgeEvery: Math.max(1, Math.ceil(steps / looksIn(imageSteps))),
     patience: options.patience > 0 ? options.patience : Number.POSITIVE_INFINITY,
   };
-  const key = `train:${await stepHash(recoverMeta, [input.student.hash, input.teacher.hash, ctx.engine.version, `${input.images.name}:${pool.fit.count + pool.held.count}`], { ...options, imageSteps, seed: ctx.seed })}`;
   const network = (trained: Readonly<Record<string, Float32Array>>): ModelArtifact => ({
     ...input.student,
     model: withValues(input.student.model, trained),
@@ -244,7 +243,6 @@ export async function recover(
     unseen: { count: unseen.count, at: async (i) => bothInputs(await unseen.at(i)) },
   });
   const run: TrainingRun = {
-    key,
     step: 'recover',
     label,
     batch: options.batch,

@@ -37,7 +37,6 @@ async function setUp(): Promise<void> {
   const judge = await openJudge(float, spec, held, shared);
   ctx = {
     ...shared,
-    floatHash: 'float',
     teacher: float,
     spec,
     ranges,

@@ -27,7 +27,6 @@ async function context(model: Model, feeds: readonly Tensors[], notes: string[] 
     engine: await engine(),
     gpu: null,
     seed: 1,
-    floatHash: 'float',
     teacher: model,
     spec: null,
     ranges: await rangesOf(model, feeds),

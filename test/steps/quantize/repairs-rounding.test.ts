@@ -144,7 +144,6 @@ async function start(weights: string): Promise<{ state: QuantState; ctx: RepairC
     engine: await engine(),
     gpu: null,
     seed: 1,
-    floatHash: 'float',
     teacher: model,
     spec: null,
     ranges,

@@ -54,7 +54,6 @@ async function context(options: Record<string, string | number | boolean> = {}, 
   const shared = { ...quiet, engine: await engine(), gpu: null, seed: 1 };
   const ctx: RepairContext = {
     ...shared,
-    floatHash: 'float',
     teacher: model,
     spec: null,
     ranges,

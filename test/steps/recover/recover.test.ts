@@ -6,6 +6,7 @@ import { createRandom, StudioError } from '../../../src/numerics';
 import { fixDimensions, type Model, serializeModel, withGraph } from '../../../src/onnx';
 import type { Engine } from '../../../src/runtime';
 import { createNodeEngine } from '../../../src/runtime/node';
+import { NO_JOURNAL } from '../../../src/steps/journal';
 import { openModel } from '../../../src/steps/open';
 import { type RecoverInput, recover } from '../../../src/steps/recover';
 import type { ModelArtifact, StepContext, TrainingLook } from '../../../src/steps/types';
@@ -83,12 +84,15 @@ describe('recover', () => {
 
   it('gives the same bits for the same seed, cut in the middle or not', async () => {
     const whole = await recover(input(), { steps: 24, batch: 2 }, context());
-    const kept = new Map<string, unknown>();
-    const checkpoints = {
-      get: async (key: string) => kept.get(key),
-      put: async (key: string, value: unknown) => void kept.set(key, structuredClone(value)),
-      remove: async (key: string) => void kept.delete(key),
+    let kept: unknown;
+    const journal = {
+      ...NO_JOURNAL,
+      saved: <T>() => kept as T | undefined,
+      save: async (state: unknown) => {
+        kept = structuredClone(state);
+      },
     };
+    const resumedAt: number[] = [];
     let steps = 0;
     const cancel = {
       aborted: false,
@@ -99,10 +103,10 @@ describe('recover', () => {
     const progress = ({ step, label }: { step: string; label: string }) => {
       if (step === 'recover' && label === 'Recovery') steps++;
     };
-    await expect(recover(input(), { steps: 24, batch: 2 }, context({ checkpoints, cancel, progress }))).rejects.toThrow('Cancelled');
-    expect(kept.size).toBe(1);
-    const rest = await recover(input(), { steps: 24, batch: 2 }, context({ checkpoints }));
-    expect(kept.size).toBe(0);
+    await expect(recover(input(), { steps: 24, batch: 2 }, context({ journal, cancel, progress }))).rejects.toThrow('Cancelled');
+    const { step } = (kept as { training: { state: { step: number } } }).training.state;
+    const rest = await recover(input(), { steps: 24, batch: 2 }, context({ journal, resumed: (step) => resumedAt.push(step) }));
+    expect(resumedAt).toEqual([step]);
     expect(Buffer.from(serializeModel(rest.artifact.model)).equals(Buffer.from(serializeModel(whole.artifact.model)))).toBe(true);
     expect(rest.report.curve).toEqual(whole.report.curve);
   }, 60_000);

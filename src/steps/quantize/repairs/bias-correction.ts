@@ -46,6 +46,7 @@ async function correct(state: QuantState, ctx: RepairContext): Promise<QuantStat
       parameters.write(layer, { rows, bias: corrected }, false);
       return [];
     },
+    ...(ctx.journal ? { journal: ctx.journal } : {}),
   });
   return moved ? parameters.state() : state;
 }

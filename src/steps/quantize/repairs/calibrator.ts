@@ -3,6 +3,7 @@
  * rare large values are its detections. Nobody can tell from the histograms; the outputs can.
  */
 
+import { NO_JOURNAL } from '../../journal';
 import type { QuantizeOptions } from '../meta';
 import { planQuantization } from '../plan';
 import { buildQdq } from '../qdq';
@@ -25,12 +26,13 @@ export const calibratorChoice: Repair = {
   label: 'Trying calibrators',
   wanted: (options) => options.tryCalibrators,
   async apply(state, ctx) {
+    const { journal = NO_JOURNAL } = ctx;
     let best: { state: QuantState; error: number; choice: Choice } | null = null;
     for (const [done, choice] of CHOICES.entries()) {
       ctx.cancel.throwIfAborted();
       ctx.progress({ step: 'quantize', label: 'Trying calibrators', done, total: CHOICES.length });
       const plan = planQuantization(state.float, ctx.ranges, { ...ctx.options, ...choice }, ctx.spec);
-      const error = await ctx.judge.score(buildQdq(state.float, plan));
+      const error = await journal.next((inner) => ctx.judge.score(buildQdq(state.float, plan), inner));
       if (!best || error < best.error) best = { state: { ...state, plan }, error, choice };
     }
     ctx.note(`Of ${CHOICES.map(named).join(', ')} the calibrator "${named(best!.choice)}" errs least on ${ctx.held.count} unseen images.`);

@@ -1,6 +1,7 @@
 import type { DetectorSpec } from '../../../models';
 import { type Model, serializeModel } from '../../../onnx';
 import type { Engine } from '../../../runtime';
+import { NO_JOURNAL } from '../../journal';
 import { type OutputError, outputError } from '../../output-error';
 import type { CancelToken } from '../../types';
 import type { Feeds, Judge } from './types';
@@ -26,13 +27,14 @@ export async function openJudge(
     await session.release();
   }
   return {
-    async score(model) {
+    async score(model, journal = NO_JOURNAL) {
       const judged = await ctx.engine.create(serializeModel(model), { optimization: 'disabled' });
+      const log = async (i: number) => Math.log(Math.max(errors[i]!(await judged.run(await feeds.at(i))), SMALLEST));
       try {
         let sum = 0;
         for (let i = 0; i < feeds.count; i++) {
           ctx.cancel.throwIfAborted();
-          sum += Math.log(Math.max(errors[i]!(await judged.run(await feeds.at(i))), SMALLEST));
+          sum += await journal.next(() => log(i));
         }
         return Math.exp(sum / feeds.count);
       } finally {

@@ -11,7 +11,8 @@ import { openJudge } from './judge';
 import type { QuantState } from './types';
 
 /** The calibration images, and what runs networks on them. */
-export interface RepairSource extends Pick<StepContext, 'engine' | 'gpu' | 'seed' | 'prepare' | 'look' | 'control' | 'checkpoints'> {
+export interface RepairSource
+  extends Pick<StepContext, 'engine' | 'gpu' | 'seed' | 'prepare' | 'look' | 'control' | 'journal' | 'resumed'> {
   readonly images: ImageSet;
   /** What training learns from; absent: the calibration images. */
   readonly training?: ImageSet | null;
@@ -41,16 +42,27 @@ export async function repaired(
   if (!wantsRepair(options)) return start;
   if (!source)
     throw new StudioError('bad-data', 'The repairs of this recipe need the calibration images.', 'Give images, or switch the repairs off.');
-  const { training: given, validate, ...rest } = source;
+  const { training: given, validate, journal, ...rest } = source;
   const context = { ...rest, cancel: ctx.cancel, progress: ctx.progress };
   const { fit, held, heldImages } = await splitFeeds(artifact, source.images, options.repairImages, context);
   const judge = await openJudge(start.float, artifact.spec, held, context);
   const training = given && options.qatSteps > 0 ? await openTrainingPool(artifact, given, 'quantize', context) : undefined;
   const unseen = training?.heldImages ?? heldImages;
   const more = {
-    floatHash: artifact.hash,
     ...(training ? { training } : {}),
     ...(validate ? { validate: (model: Model) => validate(model, unseen) } : {}),
   };
-  return repair(start, { ...context, ...more, teacher: start.float, spec: artifact.spec, ranges, options, fit, held, judge, note });
+  return repair(start, {
+    ...context,
+    ...more,
+    ...(journal ? { journal } : {}),
+    teacher: start.float,
+    spec: artifact.spec,
+    ranges,
+    options,
+    fit,
+    held,
+    judge,
+    note,
+  });
 }

@@ -3,6 +3,7 @@ import type { DetectorSpec } from '../../../models';
 import type { Model } from '../../../onnx';
 import type { Tensors } from '../../../runtime';
 import type { TrainingPool } from '../../../training';
+import type { Journal } from '../../journal';
 import type { RangesArtifact, StepContext } from '../../types';
 import type { QuantizeOptions } from '../meta';
 import type { QuantPlan } from '../plan-types';
@@ -26,12 +27,13 @@ export interface Judge {
   /**
    * Geometric mean over the images of the outputs' error, > 0, lower is better; comparable within one run only (see
    * output-error.ts). An arithmetic mean would be the error of the one or two images that are hardest to quantize.
+   * @param journal keeps the images' errors
    */
-  score(model: Model): Promise<number>;
+  score(model: Model, journal?: Journal): Promise<number>;
 }
 
 export interface RepairContext
-  extends Pick<StepContext, 'engine' | 'gpu' | 'cancel' | 'progress' | 'seed' | 'prepare' | 'look' | 'control' | 'checkpoints'> {
+  extends Pick<StepContext, 'engine' | 'gpu' | 'cancel' | 'progress' | 'seed' | 'prepare' | 'look' | 'control' | 'resumed'> {
   /** The float network as it was given, without repairs; same value names as the state's. */
   readonly teacher: Model;
   readonly spec: DetectorSpec | null;
@@ -46,8 +48,8 @@ export interface RepairContext
   readonly training?: Pick<TrainingPool, 'fit' | 'held'>;
   /** mAP in percent of a quantized network on images held back, for curves. */
   validate?(model: Model): Promise<number | null>;
-  /** Hash of the float network that came in; part of checkpoints' keys. */
-  readonly floatHash: string;
+  /** Of the repair that is applied. */
+  readonly journal?: Journal;
   /** A sentence for the user. */
   note(text: string): void;
 }

@@ -20,9 +20,7 @@ import {
   type Values,
   type Variable,
 } from '../../../../training';
-import { stepHash } from '../../../common';
 import { divergedNotes, gainNote, runTraining, type TrainingRun } from '../../../training-run';
-import { quantizeMeta } from '../../meta';
 import { buildQdq } from '../../qdq';
 import type { Feeds, QuantState, Repair, RepairContext } from '../types';
 import { gainsOf, layerOfBias, separateAffine } from './affine';
@@ -176,9 +174,7 @@ export async function learnWith(state: QuantState, ctx: RepairContext, settings:
     await objective.release();
     return state;
   }
-  const hash = await stepHash(quantizeMeta, [ctx.floatHash, ctx.engine.version, String(images)], { ...ctx.options, seed: ctx.seed });
   const run: TrainingRun = {
-    key: `train:${id}:${hash}`,
     step: 'quantize',
     label,
     batch: BATCH,

@@ -6,7 +6,8 @@
 
 import { type Gram, ridge, rowErrors } from '../../../../numerics';
 import { fixDimensions } from '../../../../onnx';
-import { lockStep } from '../../../lock-step';
+import { type Journal, NO_JOURNAL } from '../../../journal';
+import { lockStep, type Memory, remembered } from '../../../lock-step';
 import { buildQdq } from '../../qdq';
 import type { QuantState, Repair, RepairContext } from '../types';
 import { onGrid } from './grid';
@@ -63,22 +64,34 @@ export async function reconstruct(
   }
   const parameters = new Parameters(start, ctx.options, ctx.spec);
   let solved = 0;
-  await lockStep({
-    student: simulate(start.float, start.plan),
-    teacher: ctx.teacher,
-    layers,
-    feeds: ctx.fit,
-    images: settings.images,
-    engine: ctx.engine,
-    cancel: ctx.cancel,
-    progress: (done, total) => ctx.progress({ step: 'quantize', label: LABEL, done, total }),
-    inOrder: true,
-    solve(layer, gram) {
-      if (!solveLayer(parameters, layer, gram, settings)) return [];
-      solved++;
-      return parameters.simulated(layer);
+  const memory: Memory = {
+    save: () => ({ parameters: parameters.save(), solved }),
+    load(saved) {
+      const { parameters: before, solved: count } = saved as { parameters: unknown; solved: number };
+      parameters.load(before);
+      solved = count;
     },
-  });
+  };
+  const solveAll = (journal: Journal) =>
+    lockStep({
+      student: simulate(start.float, start.plan),
+      teacher: ctx.teacher,
+      layers,
+      feeds: ctx.fit,
+      images: settings.images,
+      engine: ctx.engine,
+      cancel: ctx.cancel,
+      progress: (done, total) => ctx.progress({ step: 'quantize', label: LABEL, done, total }),
+      inOrder: true,
+      solve(layer, gram) {
+        if (!solveLayer(parameters, layer, gram, settings)) return [];
+        solved++;
+        return parameters.simulated(layer);
+      },
+      journal,
+      memory,
+    });
+  await remembered(ctx.journal ?? NO_JOURNAL, memory, solveAll);
   ctx.note(`Least squares solved ${solved} of ${start.plan.layers.length} layers again.`);
   return solved === 0 ? state : parameters.state();
 }
@@ -94,11 +107,13 @@ export const leastSquares: Repair = {
   wanted: ({ reconstruct }) => reconstruct === 'least-squares',
   async apply(state, ctx) {
     const { weights, rounding } = ctx.options;
-    const before = await ctx.judge.score(buildQdq(state.float, state.plan));
+    const { journal = NO_JOURNAL } = ctx;
+    const score = ({ float, plan }: QuantState) => journal.next((inner) => ctx.judge.score(buildQdq(float, plan), inner));
+    const before = await score(state);
     let next = state;
     for (const lambda of STRENGTHS) {
       next = await reconstruct(state, ctx, { ...LEAST_SQUARES, lambda, round: weights === 'per-tensor' || rounding === 'gptq' });
-      if (next === state || (await ctx.judge.score(buildQdq(next.float, next.plan))) < before) break;
+      if (next === state || (await score(next)) < before) break;
     }
     return next;
   },

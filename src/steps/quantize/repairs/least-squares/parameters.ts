@@ -48,8 +48,8 @@ export class Parameters {
   readonly #state: QuantState;
   readonly #options: QuantizeOptions;
   readonly #layering: Layering;
-  readonly #initializers: Map<string, Tensor>;
-  readonly #constants: Map<string, ConstantQuant>;
+  #initializers: Map<string, Tensor>;
+  #constants: Map<string, ConstantQuant>;
 
   /** @param state from {@link withOwnBiases} */
   constructor(state: QuantState, options: QuantizeOptions, spec: DetectorSpec | null) {
@@ -58,6 +58,17 @@ export class Parameters {
     this.#layering = findLayers(state.float.graph, spec, options.fuseActivations);
     this.#initializers = new Map(state.float.graph.initializers);
     this.#constants = new Map(state.plan.constants.map((c) => [keyOf(c), c]));
+  }
+
+  /** As data, and back; see {@link Memory}. */
+  save(): unknown {
+    return [new Map(this.#initializers), new Map(this.#constants)];
+  }
+
+  load(saved: unknown): void {
+    const [initializers, constants] = saved as [Map<string, Tensor>, Map<string, ConstantQuant>];
+    this.#initializers = new Map(initializers);
+    this.#constants = new Map(constants);
   }
 
   #biasName(layer: MatrixLayer): string | null {

@@ -52,6 +52,7 @@ async function round(state: QuantState, ctx: RepairContext): Promise<QuantState>
       roundLayer(parameters, layer, gram);
       return [];
     },
+    ...(ctx.journal ? { journal: ctx.journal } : {}),
   });
   return parameters.state();
 }

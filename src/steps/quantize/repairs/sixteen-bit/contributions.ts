@@ -5,7 +5,8 @@
  * largest (five by greedy forward selection on the same images: 78.6), 82.0 with ten, 94.1 with all 138.
  */
 import type { Tensors } from '../../../../runtime';
-import { outputError } from '../../../output-error';
+import { NO_JOURNAL } from '../../../journal';
+import { type OutputError, outputError } from '../../../output-error';
 import { openBoard } from '../../analysis/board';
 import { quantizeMeta } from '../../meta';
 import type { ActivationQuant } from '../../plan-types';
@@ -26,6 +27,7 @@ export async function contributions(
   wide: ReadonlyMap<string, ActivationQuant>,
   ctx: RepairContext,
 ): Promise<readonly number[]> {
+  const { journal = NO_JOURNAL } = ctx;
   const { activations } = state.plan;
   const narrowed = ({ values }: WidthUnit): QuantState => {
     const own = new Set(values);
@@ -40,10 +42,14 @@ export async function contributions(
   try {
     for (let i = 0; i < count; i++) {
       const feeds: Tensors = await ctx.fit.at(Math.floor((i * ctx.fit.count) / count));
-      const error = outputError(ctx.spec, await board.run(feeds, quiet));
+      let reference: OutputError | null = null;
+      const errorOf = async (unit: WidthUnit): Promise<number> => {
+        reference ??= outputError(ctx.spec, await board.run(feeds, quiet));
+        return reference(await board.run(feeds, narrowed(unit)));
+      };
       for (const [u, unit] of units.entries()) {
         ctx.cancel.throwIfAborted();
-        sums[u]! += error(await board.run(feeds, narrowed(unit)));
+        sums[u]! += await journal.next(() => errorOf(unit));
         ctx.progress({ step: quantizeMeta.id, label: 'Looking for layers that need 16 bits', done: i * units.length + u + 1, total });
       }
     }

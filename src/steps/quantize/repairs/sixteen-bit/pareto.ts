@@ -1,5 +1,6 @@
 /** Accuracy against cost: which activations to give 16 bits, one after the other. */
 import type { Model } from '../../../../onnx';
+import { NO_JOURNAL } from '../../../journal';
 import type { ParetoPoint } from '../../../types';
 import { replanConstants } from '../../plan';
 import type { QuantPlan } from '../../plan-types';
@@ -69,6 +70,7 @@ export async function paretoSixteenBit(
   ctx: RepairContext,
   { limit, factor, evaluate }: ParetoOptions,
 ): Promise<readonly ParetoPoint[]> {
+  const { journal = NO_JOURNAL } = ctx;
   const units = unitsOf(state, ctx);
   const wide = widened(state.plan, new Set(units.flatMap(({ values }) => values)), ctx.ranges, ctx.options);
   const chosen = chooseUnits(units, await contributions(state, units, wide, ctx), limit);
@@ -82,7 +84,7 @@ export async function paretoSixteenBit(
     const values = new Set(tensors);
     const model = buildQdq(state.float, n === 0 ? state.plan : widePlan(state, values, ctx));
     const layers = [...new Set(taken.flatMap((unit) => unit.layers))];
-    const point = { tensors, layers, cost: cost(values), error: await judge.score(model) };
+    const point = { tensors, layers, cost: cost(values), error: await journal.next((inner) => judge.score(model, inner)) };
     points.push(evaluate ? { ...point, mAP: await evaluate(model) } : point);
   }
   return points;

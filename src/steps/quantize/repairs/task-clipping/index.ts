@@ -2,6 +2,7 @@
 import { type QParams, qparamsFromRange, type RangeScheme } from '../../../../numerics';
 import type { Tensors } from '../../../../runtime';
 import { timer } from '../../../common';
+import { NO_JOURNAL } from '../../../journal';
 import { quantizeMeta } from '../../meta';
 import { replanConstants } from '../../plan';
 import type { QuantPlan } from '../../plan-types';
@@ -32,7 +33,7 @@ interface Choice {
 
 /** Searches on `fit`; trials on images are opened here and closed here. */
 async function search(state: QuantState, ladders: readonly Ladder[], ctx: RepairContext): Promise<Choice> {
-  const { options } = ctx;
+  const { options, journal = NO_JOURNAL } = ctx;
   const scheme: RangeScheme = { bits: 8, signed: options.activations === 'int8', symmetric: options.symmetric };
   const present = new Map(ladders.map(({ root }) => [root, state.plan.activations.get(root)!.params]));
   const paramsAt = ({ root, low, high, at }: Ladder, to: Position): QParams =>
@@ -54,7 +55,8 @@ async function search(state: QuantState, ladders: readonly Ladder[], ctx: Repair
     const alone = await searchAlone({
       ladders,
       images,
-      error: (ladder, at, image) => trials.alone(ladder.root, paramsAt(ladder, at), Math.floor((image * trials.images) / images)),
+      error: (ladder, at, image) =>
+        journal.next(() => trials.alone(ladder.root, paramsAt(ladder, at), Math.floor((image * trials.images) / images))),
       same,
       budget,
     });
@@ -65,7 +67,10 @@ async function search(state: QuantState, ladders: readonly Ladder[], ctx: Repair
       ladders: worst.map(({ ladder }) => ladder),
       start,
       images: trials.images,
-      error: (to, image) => trials.together(paramsFor(to), image),
+      error: (to, image) => {
+        const params = paramsFor(to);
+        return journal.next(() => trials.together(params, image));
+      },
       same,
       budget,
     });
@@ -78,13 +83,14 @@ async function search(state: QuantState, ladders: readonly Ladder[], ctx: Repair
 
 /** Mean error of two choices on images that the search was not made on, as far as there are others. */
 async function compared(state: QuantState, params: ReadonlyMap<string, QParams>, ctx: RepairContext) {
+  const { journal = NO_JOURNAL } = ctx;
   const feeds = [...(await spread(ctx.held, IMAGES.check)), ...(await others(ctx.fit))].slice(0, IMAGES.check);
   const trials: Trials = await openTrials(state.float, state.plan, feeds, ctx);
   try {
     let [before, after] = [0, 0];
     for (let image = 0; image < feeds.length; image++) {
-      before += await trials.together(new Map(), image);
-      after += await trials.together(params, image);
+      before += await journal.next(() => trials.together(new Map(), image));
+      after += await journal.next(() => trials.together(params, image));
     }
     return { images: feeds.length, before: before / feeds.length, after: after / feeds.length };
   } finally {
