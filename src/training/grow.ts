@@ -71,11 +71,11 @@ const SHARED = {
   sceneWidth: 320,
   sceneHeight: 240,
   scenes: 4000,
-  steps: 5000,
+  steps: 14000,
   batch: 8,
   optimizer: 'adamw' as OptimizerId,
-  weightRate: 0.2,
-  shiftRate: 0.03,
+  weightRate: 0.05,
+  shiftRate: 0.0125,
   warmup: 0.03,
   averageDecay: 0.998,
   lookEvery: 500,
@@ -188,7 +188,9 @@ function variablesOf(model: Model, options: GrowOptions): Variable[] {
     const start = data as Float32Array;
     const fanIn = dims.slice(1).reduce((a, b) => a * b, 1);
     const kernel = dims.length === 4;
-    const unit = new Float32Array(dims[0]!).fill(kernel ? 1 / Math.sqrt(fanIn) : 1);
+    // A normalisation's scale and shift move relative to the scale.
+    const scale = model.graph.initializers.get(name.replace(/\.bn\.bias$/, '.bn.weight'))!.data as Float32Array;
+    const unit = /\.bn\./.test(name) ? scale.map(Math.abs) : new Float32Array(dims[0]!).fill(kernel ? 1 / Math.sqrt(fanIn) : 1);
     variables.push({ name, dims, data: start, unit, rate: kernel ? options.weightRate : options.shiftRate });
   }
   return variables;

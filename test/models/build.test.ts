@@ -39,6 +39,20 @@ describe('a detector with random weights', () => {
     expect(square).toBeCloseTo(2 / (32 * 9), 3);
   });
 
+  it('starts the depthwise backbone with the uneven channels that released networks have', () => {
+    const ratio = (kind: DetectorKind, layer: string) => {
+      const scales = [...(build(kind).graph.initializers.get(`${layer}.bn.weight`)!.data as Float32Array)];
+      return Math.max(...scales) / Math.min(...scales);
+    };
+    for (const layer of ['stem.conv', 'dark3.1.blocks.0.reduce']) {
+      expect(ratio('depthwise', layer)).toBeGreaterThan(20);
+      expect(ratio('depthwise', layer)).toBeLessThan(256);
+      expect(ratio('dense', layer)).toBe(1);
+    }
+    // What others than depthwise convolutions read, too.
+    for (const layer of ['dark3.1.through', 'merge4.blocks.0.reduce', 'heads.0.stem']) expect(ratio('depthwise', layer)).toBe(1);
+  });
+
   it('refuses sizes that its strides do not divide', () => {
     expect(() => build('dense', { width: 200 })).toThrow('200×224 is no size for this detector.');
   });

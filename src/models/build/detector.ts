@@ -41,13 +41,23 @@ export const SCENE_DETECTORS: Readonly<Record<DetectorKind, DetectorSize>> = {
 /** Scores start low: of many cells few see something (Lin et al. 2017, "Focal Loss", prior 0.01). */
 const PRIOR = -Math.log(99);
 
+/**
+ * Where only depthwise convolutions read a value, its channels may have any scales: each is normalised by itself behind
+ * them. Training leaves such scales as they are, and released networks have them: the outputs of YOLOX-Nano's stem differ
+ * up to 700 times. It is what breaks such networks in INT8, so the embedded one's backbone starts with it.
+ */
+const CHANNEL_SPREAD = 256;
+
 class Blocks extends LayerWriter {
+  readonly #spread: number;
+
   constructor(
     readonly kind: DetectorKind,
     normalization: Normalization,
     seed: number,
   ) {
     super(normalization, seed);
+    this.#spread = kind === 'depthwise' ? CHANNEL_SPREAD : 1;
   }
 
   conv3(layer: string, x: string, cin: number, cout: number, stride: number): string {
@@ -65,7 +75,8 @@ class Blocks extends LayerWriter {
     let through = this.convAct(`${layer}.through`, x, cin, half);
     for (let i = 0; i < depth; i++) {
       const block = `${layer}.blocks.${i}`;
-      const y = this.conv3(`${block}.conv`, this.convAct(`${block}.reduce`, through, half, half), half, half, 1);
+      const reduced = this.convAct(`${block}.reduce`, through, half, half, 1, 1, 1, residual ? this.#spread : 1);
+      const y = this.conv3(`${block}.conv`, reduced, half, half, 1);
       through = residual ? this.add('Add', block, [through, y]) : y;
     }
     const past = this.convAct(`${layer}.past`, x, cin, half);
@@ -81,7 +92,7 @@ class Blocks extends LayerWriter {
     const parts = from.flatMap((start, i) =>
       rows.map((row, j) => this.add('Slice', `stem.columns.${2 * i + j}`, [row, start, end, axes[1]!, step])),
     );
-    return this.convAct('stem.conv', this.concat('stem', parts), 12, cout, 3);
+    return this.convAct('stem.conv', this.concat('stem', parts), 12, cout, 3, 1, 1, this.#spread);
   }
 
   spp(layer: string, x: string, channels: number): string {

@@ -57,18 +57,21 @@ export class LayerWriter {
     return this.add('Conv', layer, [x, ...weights], attributes);
   }
 
-  /** Convolution, normalisation, SiLU. */
-  convAct(layer: string, x: string, cin: number, cout: number, kernel = 1, stride = 1, group = 1): string {
+  /**
+   * Convolution, normalisation, SiLU.
+   * @param spread ratio of the largest to the smallest scale that a channel starts with; 1 = all alike
+   */
+  convAct(layer: string, x: string, cin: number, cout: number, kernel = 1, stride = 1, group = 1, spread = 1): string {
     const weight = this.#weight(`${layer}.conv.weight`, cout, cin / group, kernel, 2);
     const made = this.#conv(`${layer}.conv`, x, [weight], kernel, stride, group);
-    const y = this.#normalize(`${layer}.bn`, made, cout);
+    const y = this.#normalize(`${layer}.bn`, made, cout, spread);
     return this.add('Mul', `${layer}.act`, [y, this.add('Sigmoid', `${layer}.act`, [y])]);
   }
 
-  #normalize(layer: string, x: string, channels: number): string {
+  #normalize(layer: string, x: string, channels: number, spread: number): string {
     const inputs = [
       x,
-      this.floats(`${layer}.weight`, [channels], () => 1),
+      this.floats(`${layer}.weight`, [channels], () => (spread === 1 ? 1 : spread ** (this.#random.next() - 0.5))),
       this.floats(`${layer}.bias`, [channels], () => 0),
       this.floats(`${layer}.running_mean`, [channels], () => 0),
       this.floats(`${layer}.running_var`, [channels], () => 1),
