@@ -16,7 +16,7 @@ keepErrors();
 let current: Switches | null = null;
 
 /** Images opened, engines admitted and reported, for one call. */
-async function job(source: JobSource, choice: EngineChoice, flags: SwitchFlags, on: Comlink.Remote<JobCallbacks>) {
+async function opened(source: JobSource, choice: EngineChoice, flags: SwitchFlags, on: Comlink.Remote<JobCallbacks>) {
   const { cancel, control } = (current = openSwitches(flags));
   const { name, model, external, teacher } = source;
   const calibration = await openImagesAside(source.calibration);
@@ -35,6 +35,16 @@ async function job(source: JobSource, choice: EngineChoice, flags: SwitchFlags, 
 }
 
 const table = {
+  /** Holds a lock from now on, so that the page sees when this worker is gone. */
+  live(lock: string): Promise<void> {
+    return new Promise((held) => {
+      void navigator.locks.request(lock, () => {
+        held();
+        return new Promise(() => {});
+      });
+    });
+  },
+
   async inspect(name: string, bytes: Uint8Array, external?: ReadonlyMap<string, Uint8Array>) {
     return inspect(await openModel(name, bytes, external));
   },
@@ -52,16 +62,23 @@ const table = {
   },
 
   /** Runs a recipe to the end. Throws StudioError; 'cancelled' after `turn('cancel', true)` or a raised flag. */
-  async compress(recipe: Recipe, source: JobSource, choice: EngineChoice, flags: SwitchFlags, on: Comlink.Remote<JobCallbacks>) {
-    const { input, env } = await job(source, choice, flags, on);
-    const { files, ...result } = await runRecipe(recipe, input, { ...env, event: (e) => void on.event(e) });
+  async compress(
+    recipe: Recipe,
+    source: JobSource,
+    choice: EngineChoice,
+    flags: SwitchFlags,
+    on: Comlink.Remote<JobCallbacks>,
+    job?: string,
+  ) {
+    const { input, env } = await opened(source, choice, flags, on);
+    const { files, ...result } = await runRecipe(recipe, input, { ...env, job, event: (e) => void on.event(e) });
     const zip = new Blob(zipPieces(files) as BlobPart[], { type: 'application/zip' });
     return { ...result, zip, files: [...files].map(([path, bytes]) => ({ path, bytes: bytes.length })) } satisfies JobResult;
   },
 
   /** Why the network errs as the recipe quantizes it; goes on where an earlier call stopped. Throws as compress does. */
   async analyze(recipe: Recipe, source: JobSource, choice: EngineChoice, flags: SwitchFlags, on: Comlink.Remote<JobCallbacks>) {
-    const { input, env } = await job(source, choice, flags, on);
+    const { input, env } = await opened(source, choice, flags, on);
     return analyzeRecipe(recipe, input, env);
   },
 
@@ -74,13 +91,13 @@ const table = {
     flags: SwitchFlags,
     on: Comlink.Remote<JobCallbacks>,
   ) {
-    const { input, env } = await job(source, choice, flags, on);
+    const { input, env } = await opened(source, choice, flags, on);
     return tellRecipe(recipe, input, image, env);
   },
 
   /** What each group of channels is worth, cut alone. Throws as compress does. */
   async sensitivity(recipe: Recipe, source: JobSource, choice: EngineChoice, flags: SwitchFlags, on: Comlink.Remote<JobCallbacks>) {
-    const { input, env } = await job(source, choice, flags, on);
+    const { input, env } = await opened(source, choice, flags, on);
     return scanNetwork(recipe, input, env);
   },
 

@@ -28,6 +28,9 @@ keepErrors();
 /** A cancelled worker that doesn't answer is ended after this; runs of one image take about 0.1 s. */
 export const PATIENCE_MS = 2000;
 
+/** The worker of a call stopped; what it had kept is still there. */
+export class WorkerLost extends StudioError {}
+
 /** One worker of a kind, started when first needed. Calls are queued; a dead worker fails its call and is replaced. */
 export class WorkerLine<Table> {
   #worker: Worker | null = null;
@@ -40,6 +43,8 @@ export class WorkerLine<Table> {
   constructor(
     readonly what: string,
     private readonly start: () => Worker,
+    /** Resolves when a worker is gone: one that ends without a word fires no event. */
+    private readonly alive?: (remote: Comlink.Remote<Table>) => Promise<void>,
   ) {}
 
   async #open(): Promise<Comlink.Remote<Table>> {
@@ -51,12 +56,13 @@ export class WorkerLine<Table> {
       const detail = event instanceof ErrorEvent && event.message ? ` (${event.message})` : '';
       if (worker !== this.#worker) return;
       const hint = 'What was finished before is kept; start it again.';
-      this.#lose(new StudioError('runtime', `The worker for ${this.what} stopped${detail}.`, hint));
+      this.#lose(new WorkerLost('runtime', `The worker for ${this.what} stopped${detail}.`, hint));
     };
     worker.addEventListener('error', died);
     worker.addEventListener('messageerror', died);
     this.#worker = worker;
     this.#remote = Comlink.wrap<Table>(worker);
+    void this.alive?.(this.#remote).then(() => died(new Event('gone')));
     return this.#remote;
   }
 
@@ -134,11 +140,20 @@ function callSwitched<Table extends Switchable, R>(
 
 const plainFile = ({ name, bytes, external }: ModelFile): ModelFile => ({ name, bytes, external });
 
+/** A worker holds a lock as long as it lives; the page stands in the queue behind it. Never resolves where there are no locks. */
+async function untilGone(remote: Comlink.Remote<StepTable>): Promise<void> {
+  if (!navigator.locks) return new Promise(() => {});
+  const lock = `bonsai-worker-${crypto.randomUUID()}`;
+  await remote.live(lock);
+  await navigator.locks.request(lock, () => {});
+}
+
 /** Compress, evaluate, inspect, analyse, scan, check for a device. */
 export class StepWorker {
   readonly line = new WorkerLine<StepTable>(
     'compressing',
     () => new Worker(new URL('../../workers/step.ts', import.meta.url), { type: 'module', name: 'step' }),
+    untilGone,
   );
 
   inspect(name: string, bytes: Uint8Array, external?: ReadonlyMap<string, Uint8Array>): Promise<InspectReport> {
@@ -159,6 +174,7 @@ export class StepWorker {
 
   /**
    * @param job pauses its training, or ends it early
+   * @param id of the job: equal where one is started again
    * @throws StudioError, 'cancelled' after `signal` within two seconds at most
    */
   compress(
@@ -168,10 +184,11 @@ export class StepWorker {
     on: JobCallbacks,
     signal: AbortSignal,
     job = new JobSwitches(),
+    id?: string,
   ): Promise<JobResult> {
     return callSwitched(
       this.line,
-      (remote, flags) => remote.compress(recipe, source, choice, flags, Comlink.proxy(on) as never) as unknown as Promise<JobResult>,
+      (remote, flags) => remote.compress(recipe, source, choice, flags, Comlink.proxy(on) as never, id) as unknown as Promise<JobResult>,
       signal,
       job,
     );

@@ -11,7 +11,7 @@ import type {
 import { StudioError } from '../../numerics';
 import type { AnalysisReport, Recipe, ResultRow, RunEvent, Story } from '../../pipeline';
 import { askToPersist, openStore, type Store } from '../../store';
-import { JobSwitches, StepWorker } from '../bridge';
+import { JobSwitches, StepWorker, WorkerLost } from '../bridge';
 import { type Intake, sortFiles } from '../intake';
 import { recipeOfLink } from '../recipe/link';
 import { siteUrl } from '../site';
@@ -23,6 +23,7 @@ import { DevicesState } from './devices.svelte';
 import { GraphState } from './graph.svelte';
 import { GrowState } from './grow.svelte';
 import { History } from './history.svelte';
+import { type Job, JobsState } from './jobs.svelte';
 import { LibraryState } from './library.svelte';
 import { PreviewState } from './preview.svelte';
 import { RecipeState } from './recipe.svelte';
@@ -69,6 +70,10 @@ export class Studio {
   readonly grow = new GrowState();
   readonly tour = new TourState(this);
   readonly graph = new GraphState(this);
+  readonly jobs = new JobsState(
+    () => this.#store,
+    () => this.alerts.info(() => t('job.tooLarge')),
+  );
   readonly library = new LibraryState(this, () => this.#store);
   #store: Promise<Store>;
   #abort: AbortController | null = null;
@@ -93,7 +98,9 @@ export class Studio {
   /** Files are being dragged over the page. */
   dragging = $state(false);
   /** A long job of any kind is on its way; another one waits for its end. */
-  busy = $derived.by(() => this.running || this.causes.running !== null || this.sensitivity.running || this.grow.running);
+  busy = $derived.by(
+    () => this.running || this.jobs.other !== null || this.causes.running !== null || this.sensitivity.running || this.grow.running,
+  );
   deviceTitle = $derived.by(() => this.devices.profile(this.recipe.current.device)?.title ?? this.recipe.current.device);
   /** The images that a story can be told of. */
   storyImages = $derived.by(() => {
@@ -124,6 +131,7 @@ export class Studio {
     if (recipe) this.attempt(() => this.recipe.load(recipe));
     const run = this.history.list.at(-1);
     if (run && run.model === this.model?.name) await this.showRun(run.id);
+    await this.jobs.look();
     if (location.hash === '#tour') await this.tour.begin();
     else this.#takeLink();
   }
@@ -268,24 +276,44 @@ export class Studio {
     this.alerts.info(() => advice.note, action);
   }
 
-  /** Runs the recipe; null when it couldn't begin, was cancelled or failed. */
-  async run(): Promise<JobResult | null> {
+  /** What starting the job again would need. */
+  #newJob(model: OpenModel): Job {
+    const { bytes: _, name, embedded, preprocess } = model;
+    const value = { recipe: this.recipe.current, engine: this.engineChoice, source: this.#source(model), embedded, preprocess };
+    return { id: crypto.randomUUID(), name, value, at: Date.now() };
+  }
+
+  /** Starts a job that did not end again, with its own network, images and recipe. */
+  async goOn(job: Job): Promise<void> {
+    const { recipe, engine, source, embedded, preprocess } = job.value;
+    const { name, model: bytes, external, calibration, evaluation, training = null, teacher = null } = source;
+    this.engineChoice = engine;
+    await this.open({ name, bytes, external, embedded, preprocess });
+    this.recipe.set(recipe);
+    this.imageFiles = calibration.kind === 'files' ? calibration : null;
+    this.labelled = calibration.kind === 'files' && evaluation !== null;
+    this.preview.images = this.imageFiles && (await this.preview.worker.setImages(this.imageFiles));
+    [this.training.images, this.training.teacher] = [training, teacher];
+    await this.run(job);
+  }
+
+  /** Runs the recipe; null when it couldn't begin, was cancelled or failed. @param again a job that did not end */
+  async run(again: Job | null = null): Promise<JobResult | null> {
     const { model } = this;
     if (!model || this.busy) return null;
+    const started = again ?? this.#newJob(model);
     this.running = true;
     this.progress = null;
     this.rows = [];
     this.#abort = new AbortController();
-    const job = new JobSwitches();
-    this.training.begin(job);
-    const recipe = this.recipe.current;
-    const started = performance.now();
+    const { recipe } = started.value;
+    const begun = performance.now();
     try {
-      // A page that is closed in the middle of training finds the job again, and goes on from the last checkpoint.
       await this.#remember('recipe', recipe);
-      const result = await this.#steps.compress(recipe, this.#source(model), this.engineChoice, this.#callbacks(), this.#abort.signal, job);
+      const result = await this.jobs.hold(started, () => this.#compress(started));
+      if (!result) return null;
       this.training.end();
-      this.doneIn = (performance.now() - started) / 1000;
+      this.doneIn = (performance.now() - begun) / 1000;
       this.recipe.shown = recipe;
       await this.#show(result);
       await this.history.add(model.name, recipe.name, result);
@@ -300,6 +328,21 @@ export class Studio {
       this.running = false;
       this.progress = null;
     }
+  }
+
+  /** A worker that stops is replaced once, and the job goes on. */
+  async #compress(job: Job, again = false): Promise<JobResult> {
+    const { recipe, engine, source } = job.value;
+    const switches = new JobSwitches();
+    this.rows = [];
+    this.training.begin(switches);
+    try {
+      return await this.#steps.compress(recipe, source, engine, this.#callbacks(), this.#abort!.signal, switches, job.id);
+    } catch (error) {
+      if (again || !(error instanceof WorkerLost)) throw error;
+    }
+    this.alerts.info(() => t('job.restarted'));
+    return this.#compress(job, true);
   }
 
   /** Runs the shown result's recipe again, only as far as a point of its pruning curve. */
@@ -368,6 +411,7 @@ export class Studio {
   #callbacks(
     progress = (p: Progress) => {
       this.progress = this.training.note(p);
+      this.jobs.progress(p);
     },
   ) {
     return {
