@@ -5,6 +5,7 @@ import { analyzeCommand } from './analyze';
 import { type CommandResult, evaluateCommand, inspectCommand, presetsCommand, runCommand } from './commands';
 import { showProgress } from './progress';
 import { searchCommand } from './search';
+import { terminalJson } from './tables';
 import { trainCommand } from './train';
 
 const USAGE = `Usage: npm run -s bonsai -- <command> [options]
@@ -167,7 +168,7 @@ async function main(argv: readonly string[]): Promise<void> {
   } finally {
     progress.end();
   }
-  console.log(values.json ? JSON.stringify(result.json) : result.text);
+  console.log(values.json ? terminalJson(result.json) : result.text);
 }
 
 /** 2 = the input is wrong, 130 = interrupted (as shells have it), 1 = something here failed. */

@@ -1,4 +1,5 @@
 import type { Progress } from '../pipeline';
+import { terminalText } from './tables';
 
 export interface ProgressLine {
   (p: Progress): void;
@@ -30,7 +31,7 @@ export function showProgress(stream: NodeJS.WriteStream): ProgressLine {
   return Object.assign(line, {
     note: (text: string) => {
       close();
-      stream.write(`${text}\n`);
+      stream.write(`${terminalText(text)}\n`);
     },
     end: close,
   });

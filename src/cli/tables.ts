@@ -1,7 +1,20 @@
 import type { InspectReport, ResultRow } from '../pipeline';
 
+/** Text with names from files in it, as a terminal may print it: nothing that moves the cursor, colours or turns text around. */
+export function terminalText(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd');
+}
+
+/** JSON with the same characters escaped; it means the same. */
+export function terminalJson(value: unknown): string {
+  const escaped = (character: string) =>
+    Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('');
+  return JSON.stringify(value).replace(/[\p{Cc}\p{Cf}]/gu, escaped);
+}
+
 /** Rows of cells as aligned lines: the first two columns to the left, numbers to the right. */
-export function columns(rows: readonly (readonly string[])[]): string {
+export function columns(given: readonly (readonly string[])[]): string {
+  const rows = given.map((row) => row.map(terminalText));
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
     .map((row) =>
@@ -22,7 +35,7 @@ export function layerTable(report: InspectReport): string {
     ...report.notes,
   ];
   const rows = report.layers.map((l) => [l.name, l.op, l.shape?.map((d) => d ?? '?').join('×') ?? '?', whole(l.parameters), whole(l.macs)]);
-  return `${head.join('\n')}\n\n${columns([['layer', 'op', 'shape', 'parameters', 'MACs'], ...rows])}`;
+  return `${head.map(terminalText).join('\n')}\n\n${columns([['layer', 'op', 'shape', 'parameters', 'MACs'], ...rows])}`;
 }
 
 /** Share of the FP32 network's mAP on the same images, with its interval. */

@@ -14,6 +14,15 @@ const record = (value: unknown): value is Record<string, unknown> => typeof valu
 const number = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 const size = (value: unknown): number | null => (number(value) && value > 0 ? value : null);
 
+/** Characters that an engine's string can hold. COCO's training set has 450 MB. */
+const MAX_BYTES = 500e6;
+
+/** @throws StudioError 'bad-data' for a file that can't be read at once */
+export function checkAnnotationSize(path: string, bytes: number): void {
+  if (bytes > MAX_BYTES)
+    throw bad(`${path} has ${Math.round(bytes / 1e6)} MB, at most ${MAX_BYTES / 1e6} can be read.`, 'Split it, or leave the masks out.');
+}
+
 function list(json: Record<string, unknown>, key: string, required: boolean): readonly unknown[] {
   const value = json[key];
   if (Array.isArray(value)) return value;

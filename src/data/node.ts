@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type RgbImage, StudioError } from '../numerics';
-import { cocoSet } from './coco';
+import { checkAnnotationSize, cocoSet } from './coco';
 import { decodeImage, initDecoders } from './decode';
 import { folderSet } from './sets';
 import type { ImageSet } from './types';
@@ -38,6 +38,7 @@ export async function openImageDir(folder: string): Promise<ImageSet> {
   const read = async (file: string) => new Uint8Array(await readFile(join(home, file)));
   const annotations = join(folder, 'instances.json');
   if (!existsSync(annotations)) return folderSet(name, files, read);
+  checkAnnotationSize(annotations, statSync(annotations).size);
   return cocoSet(name, parseAnnotations(await readFile(annotations, 'utf8'), annotations), files, read);
 }
 

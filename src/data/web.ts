@@ -2,7 +2,7 @@
 import jpegUrl from '@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm?url';
 import pngUrl from '@jsquash/png/codec/pkg/squoosh_png_bg.wasm?url';
 import { StudioError } from '../numerics';
-import { cocoSet } from './coco';
+import { checkAnnotationSize, cocoSet } from './coco';
 import { initDecoders } from './decode';
 import { folderSet } from './sets';
 import type { ImageSet } from './types';
@@ -42,6 +42,7 @@ export async function filesToImageSet(files: readonly PickedFile[], name: string
     );
   const only = annotations[0];
   if (!only) return folderSet(name, images, read);
+  checkAnnotationSize(only.path, only.file.size);
   let json: unknown;
   try {
     json = JSON.parse(await only.file.text());

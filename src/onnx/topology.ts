@@ -86,6 +86,7 @@ export function checkReferences(graph: Graph, outer: ReadonlySet<string>, alsoDe
     ...graph.initializers.keys(),
     ...graph.nodes.flatMap((n) => n.outputs),
   ]);
+  defined.delete(''); // An output that a node leaves out.
   for (const node of graph.nodes)
     for (const name of reads(node))
       if (!defined.has(name))

@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { type Case, FAMILIES, type FamilyName } from './cases';
 import { createExaminer, type Examiner, MAX_SECONDS } from './examiner';
+import { readLargeAnnotations } from './large';
 
 /** Runs after which what is kept for good (bases, compiled code) is in memory. */
 const WARM_UP = 300;
@@ -19,6 +20,9 @@ const WARM_UP = 300;
 const MAX_GROWTH = 16 * 2 ** 20;
 /** Seconds to spend on making one failure smaller. */
 const SHRINK_SECONDS = 20;
+
+/** Seconds for the annotations of a whole training set. */
+const MAX_READ_SECONDS = 10;
 
 interface Tally {
   results: number;
@@ -100,6 +104,13 @@ async function main(): Promise<boolean> {
   let good = families.length > 0;
   for (const family of families)
     good = (await runFamily(family, family === 'models' || values.only ? runs : Math.ceil(runs / 5), seed)) && good;
+  if (values.only === undefined || values.only === 'documents') {
+    const { megabytes: size, boxes, parse, read } = readLargeAnnotations();
+    console.log(
+      `An annotation file of ${size.toFixed(0)} MB: ${boxes} boxes, parsed in ${parse.toFixed(1)} s, read in ${read.toFixed(1)} s.`,
+    );
+    good = boxes > 500_000 && read < MAX_READ_SECONDS && good;
+  }
   return good;
 }
 

@@ -2,12 +2,15 @@
 import { Zip, ZipDeflate, ZipPassThrough } from 'fflate';
 import { StudioError } from '../../numerics';
 
+/** Devices of Windows, which no file there may be called. */
+const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+
 const STORED = /\.(npy|onnx)$/;
 
 function checkPath(path: string): void {
   const parts = path.split('/');
   const plain = /^[A-Za-z0-9_./-]+$/.test(path);
-  if (!plain || parts.some((part) => part === '' || part === '.' || part === '..'))
+  if (!plain || parts.some((part) => part === '' || /^\.+$|\.$/.test(part) || RESERVED.test(part)))
     throw new StudioError('bad-option', `${JSON.stringify(path)} is not a path for a bundle.`, 'Use relative paths of plain names.');
 }
 
