@@ -20,4 +20,5 @@ export const studioWorkers = (page: Page): Worker[] => page.workers().filter((wo
 
 /** What comes of a request that the page or one of its workers makes, as text. */
 export const fetchFrom = (scope: Page | Worker, url: string): Promise<string> =>
-  scope.evaluate((address: string) => fetch(address, { mode: 'no-cors' }).then(String, String), url);
+  // Both have the same method, but its overloads have no common type.
+  (scope as Page).evaluate((address: string) => fetch(address, { mode: 'no-cors' }).then(String, String), url);
