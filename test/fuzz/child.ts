@@ -1,10 +1,11 @@
 /** The process that examines cases: its parent kills it when it hangs, and counts it as a failure when it dies. */
 import { type Case, examineCase } from './cases';
+import { beginCase, longestStep } from './meter';
 import type { Outcome } from './outcome';
 
 export interface Answer {
   readonly outcome: Outcome;
-  /** Processor seconds and wall seconds that the case took. */
+  /** Processor seconds of the longest step, and wall seconds of all. */
   readonly cpu: number;
   readonly wall: number;
 }
@@ -31,13 +32,14 @@ process.on('unhandledRejection', (reason) => {
 
 process.on('message', async (request: Request) => {
   if ('measure' in request) return process.send!(memory());
-  const [cpu, wall] = [process.cpuUsage(), performance.now()];
+  const wall = performance.now();
+  beginCase();
   const outcome = await examineCase(request.case);
   await new Promise((resolve) => setImmediate(resolve));
-  const used = process.cpuUsage(cpu);
+  const cpu = longestStep();
   const answer: Answer = {
     outcome: rejected === null ? outcome : { kind: 'failure', text: `unhandled rejection: ${(rejected as Error).stack ?? rejected}` },
-    cpu: (used.user + used.system) / 1e6,
+    cpu,
     wall: (performance.now() - wall) / 1000,
   };
   rejected = null;

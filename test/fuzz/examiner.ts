@@ -1,13 +1,16 @@
 /** A child process that examines one case at a time, replaced when it hangs or dies. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Case } from './cases';
 import type { Answer, Memory, Request } from './child';
 
-/** Processor seconds that a case may take. */
+/** Processor seconds that a step of a case may take. */
 export const MAX_SECONDS = 2;
-/** Wall seconds until a case counts as hung; longer, because the machine may be busy with other work. */
+/** Seconds after which a case counts as hung: of processor time where the system tells it, for the machine may be busy. */
 const WATCHDOG_SECONDS = 12;
+/** Seconds between looks at a case that gives no answer. */
+const LOOK_SECONDS = 2;
 /** Enough for the largest base, too little for a runaway. */
 const HEAP_MB = 768;
 
@@ -26,6 +29,16 @@ function start(): ChildProcess {
     execArgv: ['--import', 'tsx', '--expose-gc', `--max-old-space-size=${HEAP_MB}`],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
+}
+
+/** Processor seconds that a process has used so far; null where /proc doesn't say. */
+function processorSeconds(pid: number): number | null {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return null;
+  }
 }
 
 export function createExaminer(): Examiner {
@@ -53,7 +66,7 @@ export function createExaminer(): Examiner {
     const to = await ready();
     return new Promise((resolve) => {
       const done = (answer: T) => {
-        clearTimeout(timer);
+        clearInterval(timer);
         to.removeAllListeners('message').removeAllListeners('exit');
         resolve(answer);
       };
@@ -61,10 +74,13 @@ export function createExaminer(): Examiner {
         child = null;
         done(dead(why));
       };
-      const timer = setTimeout(() => {
+      const used = () => processorSeconds(to.pid!) ?? performance.now() / 1000;
+      const start = used();
+      const timer = setInterval(() => {
+        if (used() - start < WATCHDOG_SECONDS) return;
         to.kill('SIGKILL');
         lost(`no answer after ${WATCHDOG_SECONDS} s`);
-      }, WATCHDOG_SECONDS * 1000);
+      }, LOOK_SECONDS * 1000);
       to.once('message', (answer) => done(answer as T));
       to.once('exit', (code, signal) => lost(`the process died (${code ?? signal}): ${said}`));
       to.send(request);

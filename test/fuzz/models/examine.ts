@@ -7,6 +7,7 @@ import { inspect } from '../../../src/steps/inspect';
 import { openModel, serialized } from '../../../src/steps/open';
 import { prune } from '../../../src/steps/prune';
 import type { ModelArtifact, StepContext } from '../../../src/steps/types';
+import { endStep } from '../meter';
 import { type Outcome, outcomeOf } from '../outcome';
 import type { ModelCase } from './arbitrary';
 import { baseOf } from './bases';
@@ -47,6 +48,8 @@ async function deeper(artifact: ModelArtifact): Promise<void> {
       if (!(error instanceof StudioError)) throw error;
       refused.push(error);
       return undefined;
+    } finally {
+      endStep();
     }
   };
   const pruned = await attempt(() => prune(artifact, { importance: 'l2', resolve: 'off' }, ctx));
@@ -88,7 +91,9 @@ export async function examineModel({ base, mutations, deep }: ModelCase): Promis
   return outcomeOf(async () => {
     const artifact = await openModel('mutant.onnx', mutant, external);
     JSON.stringify(inspect(artifact));
+    endStep();
     reopen(artifact);
+    endStep();
     if (deep) await deeper(artifact);
   });
 }
