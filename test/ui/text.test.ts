@@ -36,6 +36,7 @@ const SAME = new Set([
   ...['recipe.weights.klWeight', 'recipe.options.concat', 'recipe.options.nms', 'results.macs', 'results.map', 'results.ap50'],
   ...['training.parts.kl', 'training.macsAxis', 'grow.map', 'causes.kinds.conv', 'causes.kinds.pointwise', 'causes.kinds.depthwise'],
   ...['causes.kinds.concat', 'graph.quantities.macs', 'graph.least.error', 'graph.least.pruned', 'graph.most.error', 'graph.most.pruned'],
+  'compare.change',
 ]);
 
 afterEach(() => setLocale('en'));

@@ -1,9 +1,11 @@
 import type { JobResult } from '../../../workers/wire';
 import type { Store } from '../../store';
+import { Comparison } from './comparison.svelte';
 
 export interface RunSummary {
   readonly id: string;
   readonly model: string;
+  /** The recipe's name, until the run is given one of its own. */
   readonly recipe: string;
   readonly at: number;
   /** mAP before and after, percent; null = n/a. */
@@ -27,16 +29,20 @@ const KEEP = 12;
 export class History {
   #store: Store | null = null;
   list = $state.raw<readonly RunSummary[]>([]);
+  readonly comparison = new Comparison(async (id) => {
+    const record = await this.#store?.get('runs', id);
+    return record && isRun(record.value) ? { id, name: record.name, result: record.value.result } : null;
+  });
 
   async open(store: Store): Promise<void> {
     this.#store = store;
-    this.list = (await store.all('runs')).flatMap(({ id, at, value }) => (isRun(value) ? [summary(id, at, value)] : []));
+    this.list = (await store.all('runs')).flatMap(({ id, name, at, value }) => (isRun(value) ? [summary(id, name, at, value)] : []));
   }
 
   async add(model: string, recipe: string, result: JobResult): Promise<void> {
     const id = `${Date.now()}`;
     const value: KeptRun = { model, recipe, result };
-    this.list = [...this.list, summary(id, Date.now(), value)];
+    this.list = [...this.list, summary(id, recipe, Date.now(), value)];
     await this.#store?.put([{ table: 'runs', record: { id, name: recipe, value, at: Date.now() } }]);
     for (const old of this.list.slice(0, -KEEP)) await this.remove(old.id);
   }
@@ -49,6 +55,7 @@ export class History {
   async remove(id: string): Promise<void> {
     await this.#store?.remove('runs', id);
     this.list = this.list.filter((run) => run.id !== id);
+    if (this.comparison.picked.includes(id)) await this.comparison.toggle(id);
   }
 }
 
@@ -59,13 +66,13 @@ function isRun(value: unknown): value is KeptRun {
   return typeof model === 'string' && typeof recipe === 'string' && Array.isArray(rows) && rows.every((row) => row instanceof Object);
 }
 
-function summary(id: string, at: number, { model, recipe, result }: KeptRun): RunSummary {
+function summary(id: string, name: string, at: number, { model, result }: KeptRun): RunSummary {
   const last = result.rows.findLast(({ id }) => id !== 'int8-other');
   return {
     id,
     at,
     model,
-    recipe,
+    recipe: name,
     before: result.rows[0]?.metrics?.mAP ?? null,
     after: last?.metrics?.mAP ?? null,
     parameters: last?.parameters ?? 0,

@@ -1,5 +1,6 @@
 /** Every text of the page, in English; Japanese has the same keys. */
 import { causes } from './en/causes';
+import { compare } from './en/compare';
 import { device } from './en/device';
 import { graph } from './en/graph';
 import { layers } from './en/layers';
@@ -19,6 +20,7 @@ export const en = {
   ...layers,
   ...graph,
   ...library,
+  ...compare,
   ...tour,
   ...causes,
   ...training,

@@ -1,5 +1,6 @@
 /** Every text of the page in Japanese, by the keys of en.ts. */
 import { causes } from './ja/causes';
+import { compare } from './ja/compare';
 import { device } from './ja/device';
 import { graph } from './ja/graph';
 import { layers } from './ja/layers';
@@ -20,6 +21,7 @@ export const ja = {
   ...layers,
   ...graph,
   ...library,
+  ...compare,
   ...tour,
   ...causes,
   ...training,

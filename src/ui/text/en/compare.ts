@@ -1,0 +1,21 @@
+export const compare = {
+  compare: {
+    title: 'Two runs compared',
+    pick: 'Compare {{name}}',
+    column: 'Compare',
+    hint: 'Tick two runs to compare them.',
+    close: 'Close the comparison',
+    figures: 'Figures of both runs',
+    run: 'Run',
+    layers: 'Layers, largest change of the SQNR first',
+    noLayers: 'Neither run measured its layers: both end before quantization.',
+    change: 'B − A',
+    detections: 'Detections of the first images, score ≥ {{score}}',
+    image: 'Image',
+    class: 'Class',
+    outcome: 'Outcome',
+    both: 'in both',
+    lost: 'only in A',
+    new: 'only in B',
+  },
+} as const;
