@@ -10,6 +10,11 @@ export const layers: Translation<typeof en> = {
     histogram: '{{name}} の値',
     noHistogram: 'このテンソルの値を見るには、レシピを実行（キャリブレーション）してください。',
     clip: 'INT8の範囲 {{lo}} … {{hi}}',
+    cost: 'クリップ {{clipped}} %、ステップ {{step}}、SQNR {{sqnr}}',
+    tried: '試した範囲 {{lo}} … {{hi}}',
+    own: 'デバイスの範囲に戻す',
+    try: '線をドラッグするか、線の上で矢印キーを使うと、別の範囲での影響を確認できます。',
+    ends: { low: '範囲の下端', high: '範囲の上端' },
     pick: 'レイヤーを選ぶと値が表示されます。',
   },
 };
