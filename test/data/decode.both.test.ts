@@ -145,6 +145,13 @@ describe('damaged files (I03) are named, never half decoded', () => {
     new DataView(huge.buffer).setUint32(16, 60_000);
     new DataView(huge.buffer).setUint32(20, 60_000);
     expect(() => readHeader(huge, 'huge.png')).toThrow('huge.png is too large (60000 × 60000 pixels).');
+    new DataView(huge.buffer).setUint32(16, 6000);
+    new DataView(huge.buffer).setUint32(20, 4000);
+    expect(() => readHeader(huge, 'huge.png')).toThrow(`huge.png is cut off: 6000 × 4000 pixels in ${huge.length} bytes.`);
+    const cmyk = cmykJpeg.slice();
+    const frame = cmyk.findIndex((byte, i) => byte === 0xff && cmyk[i + 1] === 0xc0);
+    cmyk.set([4000 >> 8, 4000 & 255, 6000 >> 8, 6000 & 255], frame + 5);
+    expect(() => readHeader(cmyk, 'c.jpg')).toThrow('c.jpg is too large (6000 × 4000 pixels of CMYK).');
   });
 });
 

@@ -127,12 +127,41 @@ describe('files that contradict themselves', () => {
     ],
     ['two makers', edited((p) => (p.graph!.node[0]!.output[0] = 'y')), 'bad-model', '"m" and "y" both produce "y".'],
     ['an output from nowhere', edited((p) => (p.graph!.output[0]!.name = 'z')), 'bad-model', 'Output "z" is produced by no node.'],
+    ['a missing input', edited((p) => p.graph!.node[0]!.input.pop()), 'bad-model', '"m" (Mul) has 1 of its 2 inputs.'],
+    ['an input left out', edited((p) => (p.graph!.node[1]!.input[0] = '')), 'bad-model', 'Input 0 of "y" (Add) is missing.'],
+    ['no output', edited((p) => (p.graph!.node[0]!.output = [])), 'bad-model', '"m" (Mul) has no output.'],
+    ['an output without a name', edited((p) => (p.graph!.output[0]!.name = '')), 'bad-model', 'Output "" is produced by no node.'],
+    [
+      '__proto__ as a value',
+      edited((p) => (p.graph!.node[0]!.output[0] = p.graph!.node[1]!.input[0] = '__proto__')),
+      'unsupported',
+      '"m" (Mul) uses a value called "__proto__".',
+    ],
+    [
+      'far too many nodes',
+      edited((p) => p.graph!.node.push(...Array.from({ length: 10_000 }, () => p.graph!.node[1]!))),
+      'unsupported',
+      'The network has 10,002 nodes; this studio takes 10,000 at most.',
+    ],
     ['no operator', edited((p) => (p.graph!.node[0]!.opType = '')), 'bad-model', 'Node "m" has no operator.'],
     ['opset 6', edited((p) => (p.opsetImport[0]!.version = 6n)), 'unsupported', 'The model uses opset 6; this studio reads 7 to 23.'],
     ['opset 99', edited((p) => (p.opsetImport[0]!.version = 99n)), 'unsupported', 'The model uses opset 99; this studio reads 7 to 23.'],
     ['IR 2', edited((p) => (p.irVersion = 2n)), 'unsupported', 'The model is written for ONNX IR 2; this studio reads 3 to 13.'],
   ])('%s', (_name, file, code, sentence) => {
     expect(refusal(() => parseModel(file))).toEqual([code, sentence]);
+  });
+
+  it.each<[string, readonly number[], string]>([
+    ['a negative size', [2, -3], 'y (ConstantOfShape): its output would have the size -3.'],
+    ['a size beyond memory', [2 ** 40, 4], 'y (ConstantOfShape): its output [1099511627776, 4] would be larger than any memory.'],
+  ])('%s that a network computes', (_name, dims, sentence) => {
+    const model = makeModel({
+      inputs: [],
+      outputs: [valueInfo('y', 'float32', null)],
+      nodes: [node('ConstantOfShape', ['dims'], ['y'])],
+      initializers: [tensor('dims', 'int64', [2], BigInt64Array.from(dims, BigInt))],
+    });
+    expect(refusal(() => inferShapes(model))).toEqual(['bad-model', sentence]);
   });
 
   it('subgraphs nested too deep', () => {
