@@ -5,6 +5,7 @@ import { openExternal } from './external';
 import { type ModelProto, ModelProtoSchema } from './gen/onnx_pb';
 import type { Model } from './graph';
 import { keepUnknown, markUnknown, type ReadContext, readGraph } from './read-graph';
+import { checkSize } from './size';
 import { explainDamage, refuseOtherKinds } from './sniff';
 import { checkReferences } from './topology';
 
@@ -63,6 +64,7 @@ function acceptIrVersion(irVersion: number, context: ReadContext): number {
  */
 export function parseModel(bytes: Uint8Array, external?: ReadonlyMap<string, Uint8Array>): Model {
   refuseOtherKinds(bytes);
+  checkSize(bytes);
   const proto = decode(bytes);
   if (!proto.graph || proto.irVersion <= 0n) throw explainDamage(bytes);
   const opsets = readOpsets(proto);
@@ -70,7 +72,7 @@ export function parseModel(bytes: Uint8Array, external?: ReadonlyMap<string, Uin
     external: openExternal(external),
     names: new Set(),
     notes: [],
-    size: { nodes: 0, weights: 0 },
+
     sawUnknown: false,
   };
   markUnknown(context, proto, ...proto.opsetImport);

@@ -25,30 +25,12 @@ export interface ReadContext {
   /** Node names taken so far, in the whole model. */
   readonly names: Set<string>;
   readonly notes: string[];
-  /** Nodes and weights so far, in the whole model. */
-  readonly size: { nodes: number; weights: number };
   /** Set when the file uses fields that this studio's schema doesn't know. */
   sawUnknown: boolean;
 }
 
 /** Subgraphs within subgraphs beyond this are refused: no exporter makes them, hostile files do. */
 const MAX_NESTING = 20;
-
-/** Ten times any detector's; beyond it each step would take minutes. */
-const MAX_NODES = 10_000;
-const MAX_WEIGHTS = 50_000;
-
-function checkSize(proto: GraphProto, { size }: ReadContext): void {
-  size.nodes += proto.node.length;
-  size.weights += proto.initializer.length;
-  const [count, what, most] = size.nodes > MAX_NODES ? [size.nodes, 'nodes', MAX_NODES] : [size.weights, 'weights', MAX_WEIGHTS];
-  if (count > most)
-    throw new StudioError(
-      'unsupported',
-      `The network has ${count.toLocaleString('en')} ${what}; this studio takes ${most.toLocaleString('en')} at most.`,
-      'Simplify it (for example with onnxsim), or export the detector alone.',
-    );
-}
 
 type Kept<S extends DescMessage> = Parameters<typeof create<S>>[1];
 
@@ -214,7 +196,6 @@ function checkNames(node: Node): void {
 export function readGraph(proto: GraphProto, context: ReadContext, depth = 0): Graph {
   if (depth > MAX_NESTING)
     throw new StudioError('unsupported', `The graph has subgraphs nested more than ${MAX_NESTING} deep.`, 'Export without nested loops.');
-  checkSize(proto, context);
   markUnknown(context, proto);
   const initializers = readInitializers(proto, context);
   const listed = proto.input.filter((input) => initializers.has(input.name)).length;
