@@ -145,7 +145,8 @@ export async function unpackValue(plain: unknown, part: (index: number) => Promi
     case 'buffer':
       return (await blob()).arrayBuffer();
     case 'array': {
-      if (typeof tagged.of !== 'string' || !Object.hasOwn(ARRAYS, tagged.of)) throw damaged(`"${tagged.of}" is no array`);
+      if (typeof tagged.of !== 'string' || !Object.hasOwn(ARRAYS, tagged.of))
+        throw damaged(typeof tagged.of === 'string' ? `"${tagged.of}" is no array` : 'an array has no kind');
       const type = ARRAYS[tagged.of as ArrayName];
       const buffer = await (await blob()).arrayBuffer();
       if (buffer.byteLength % type.BYTES_PER_ELEMENT !== 0) throw damaged('an array is cut');

@@ -9,6 +9,8 @@ import type { Answer, Memory, Request } from './child';
 export const MAX_SECONDS = 2;
 /** Seconds after which a case counts as hung: of processor time where the system tells it, for the machine may be busy. */
 const WATCHDOG_SECONDS = 12;
+/** Wall seconds after which it counts as hung whatever it does: a promise that nobody keeps uses no processor. */
+const PATIENCE_SECONDS = 90;
 /** Seconds between looks at a case that gives no answer. */
 const LOOK_SECONDS = 2;
 /** Enough for the largest base, too little for a runaway. */
@@ -76,8 +78,9 @@ export function createExaminer(): Examiner {
       };
       const used = () => processorSeconds(to.pid!) ?? performance.now() / 1000;
       const start = used();
+      const asked = performance.now();
       const timer = setInterval(() => {
-        if (used() - start < WATCHDOG_SECONDS) return;
+        if (used() - start < WATCHDOG_SECONDS && performance.now() - asked < PATIENCE_SECONDS * 1000) return;
         to.kill('SIGKILL');
         lost(`no answer after ${WATCHDOG_SECONDS} s`);
       }, LOOK_SECONDS * 1000);

@@ -40,6 +40,11 @@ export function walk(dims: readonly number[], strides: readonly number[], offset
   }
 }
 
+/** Whether elements of one can be put among those of another: numbers and 64-bit integers don't mix. */
+export function sameType(...tensors: readonly Tensor[]): boolean {
+  return tensors.every(({ dtype }) => dtype === tensors[0]!.dtype);
+}
+
 export function allocate(t: Tensor, length: number): NumericData {
   return new (arrayType(t.dtype))(length);
 }

@@ -3,7 +3,7 @@ import { roundHalfEven } from '../../numerics';
 import { attrInt } from '../build';
 import { storageOf } from '../dtypes';
 import type { Tensor } from '../graph';
-import { broadcastStrides, fromNumbers, type NumericData, product, toNumbers, walk } from './arrays';
+import { broadcastStrides, fromNumbers, type NumericData, product, sameType, toNumbers, walk } from './arrays';
 import type { Kernel } from './types';
 
 type Unary = (x: number) => number;
@@ -111,6 +111,7 @@ export function compare(test: (a: number, b: number) => boolean): Kernel {
 }
 
 export const where: Kernel = ([condition, a, b], [dims]) => {
+  if (condition!.dtype !== 'bool' || !sameType(a!, b!)) return null;
   const data = (a!.data as NumericData).slice(0, 0).constructor as new (length: number) => NumericData;
   const out = new data(product(dims!));
   const picks = new Uint8Array(out.length);

@@ -4,7 +4,7 @@ import type { Tensor } from '../graph';
 import { normalAxis } from '../infer/facts';
 import { padding, permutation, slicePlan } from '../infer/moves';
 import { reducedAxes } from '../infer/selections';
-import { allocate, broadcastStrides, fromNumbers, type NumericData, product, stridesOf, toNumbers, view, walk } from './arrays';
+import { allocate, broadcastStrides, fromNumbers, type NumericData, product, sameType, stridesOf, toNumbers, view, walk } from './arrays';
 import type { Kernel } from './types';
 
 /** Same elements under another shape. */
@@ -45,6 +45,7 @@ export const split: Kernel = ([x], shapes, c) => {
 
 export const concat: Kernel = (inputs, [dims], c) => {
   const parts = inputs as readonly Tensor[];
+  if (!sameType(...parts)) return null;
   const axis = normalAxis(c.node, attrInt(c.node, 'axis', 1), dims!.length);
   const data = allocate(parts[0]!, product(dims!));
   const row = product(dims!.slice(axis));
@@ -92,7 +93,7 @@ export const gatherElements: Kernel = ([x, indices], [dims], c) => {
 
 /** Without reduction; later updates win. */
 export const scatterND: Kernel = ([x, indices, updates], [dims], c) => {
-  if (attrString(c.node, 'reduction', 'none') !== 'none') return null;
+  if (attrString(c.node, 'reduction', 'none') !== 'none' || !sameType(x!, updates!)) return null;
   const depth = indices!.dims[indices!.dims.length - 1]!;
   const strides = stridesOf(x!.dims);
   const row = product(x!.dims.slice(depth));
@@ -132,6 +133,7 @@ export const pad: Kernel = ([x, , value], [dims], c) => {
   if (!p || attrString(c.node, 'mode', 'constant') !== 'constant' || [...p.before, ...p.after].some((v) => v < 0)) return null;
   const data = allocate(x!, product(dims!));
   const fill = value ?? fromNumbers(x!.dtype, [], [attrFloat(c.node, 'value', 0)]);
+  if (fill && !sameType(x!, fill)) return null;
   if (fill) data.fill((fill.data as NumericData)[0]! as never);
   const strides = stridesOf(dims!);
   const offset = p.before.reduce((sum, n, d) => sum + n * strides[d]!, 0);

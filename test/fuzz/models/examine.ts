@@ -81,10 +81,12 @@ function reopen(artifact: ModelArtifact): void {
 }
 
 export async function examineModel({ base, mutations, deep }: ModelCase): Promise<Outcome> {
-  const { bytes, external } = baseOf(base);
   let mutant: Uint8Array;
+  let external: ReadonlyMap<string, Uint8Array> | undefined;
   try {
-    mutant = mutate(bytes, mutations);
+    const given = baseOf(base);
+    external = given.external;
+    mutant = mutate(given.bytes, mutations);
   } catch (error) {
     return { kind: 'failure', text: `the fuzz itself failed: ${(error as Error).stack}` };
   }
