@@ -130,7 +130,12 @@ describe('files that contradict themselves', () => {
     ['a missing input', edited((p) => p.graph!.node[0]!.input.pop()), 'bad-model', '"m" (Mul) has 1 of its 2 inputs.'],
     ['an input left out', edited((p) => (p.graph!.node[1]!.input[0] = '')), 'bad-model', 'Input 0 of "y" (Add) is missing.'],
     ['no output', edited((p) => (p.graph!.node[0]!.output = [])), 'bad-model', '"m" (Mul) has no output.'],
-    ['an output without a name', edited((p) => (p.graph!.output[0]!.name = '')), 'bad-model', 'Output "" is produced by no node.'],
+    [
+      'an output without a name',
+      edited((p) => (p.graph!.output[0]!.name = p.graph!.node[0]!.output[1] = '')),
+      'bad-model',
+      'Output "" is produced by no node.',
+    ],
     [
       '__proto__ as a value',
       edited((p) => (p.graph!.node[0]!.output[0] = p.graph!.node[1]!.input[0] = '__proto__')),
