@@ -14,7 +14,7 @@ import {
   SCENE_DETECTORS,
 } from '../models';
 import { createRandom, StudioError } from '../numerics';
-import { foldBatchNorm, type Model, serializeModel } from '../onnx';
+import { foldBatchNorm, type Model, removeDead, serializeModel } from '../onnx';
 import type { Engine } from '../runtime';
 import { openStatistics } from './batch-norm';
 import {
@@ -250,7 +250,7 @@ export async function growDetector(options: GrowOptions, ctx: GrowContext, resum
     const finished = async (values: Values): Promise<Model> => {
       const batches = [];
       for (let i = 0; i < STATISTICS_BATCHES; i++) batches.push(await plainBatch(pool, i, full));
-      return foldBatchNorm(withValues(plain, { ...values, ...(await statistics.measure(feeds(values), batches)) }));
+      return removeDead(foldBatchNorm(withValues(plain, { ...values, ...(await statistics.measure(feeds(values), batches)) })));
     };
     const looks: Omit<GrowLook, 'model'>[] = [...(resume?.looks ?? [])];
     const onLook = async (point: TrainPoint, average: Values): Promise<void> => {
