@@ -1,8 +1,8 @@
-import { openImageDir } from '../data/node';
 import { StudioError } from '../numerics';
 import { type AnalysisReport, analyzeRecipe, type ImageSet, type LayerAnalysis, type Story, takeFirst, tellRecipe } from '../pipeline';
 import { type CommandResult, type Common, readRecipe, withEngine } from './commands';
 import { readModelFile } from './files';
+import { openImages } from './images';
 import type { ProgressLine } from './progress';
 import { columns } from './tables';
 
@@ -104,8 +104,8 @@ export async function analyzeCommand(args: AnalyzeArguments, progress: ProgressL
   const recipe = { ...readRecipe(args.recipe), ...(args.preprocess === 'auto' ? {} : { preprocess: args.preprocess }) };
   const file = readModelFile(args.model, USAGE);
   if (!args.calib) throw new StudioError('bad-option', 'No calibration images were given.', USAGE);
-  const calibration = await openImageDir(args.calib);
-  const evaluation = args.coco ? takeFirst(await openImageDir(args.coco), args.limit) : null;
+  const calibration = await openImages(args.calib);
+  const evaluation = args.coco ? takeFirst(await openImages(args.coco), args.limit) : null;
   const image = args.image === undefined ? null : findImage(evaluation ?? calibration, args.image);
   return withEngine(args.threads, progress, async (env) => {
     const known = new Map<string, unknown>();

@@ -29,6 +29,7 @@ const USAGE = `Usage: npm run -s bonsai -- <command> [options]
 Options
   --json            the last line on stdout is one JSON object
   --limit N         use the first N images of --coco, or N of the held-out scenes of a training
+  DIR               a folder of images, or scenes:FIRST:COUNT for drawn ones with labels, e.g. scenes:500000:48
   --recipe R        where a search starts, or what is analysed: a JSON file or a preset (default: int8-percentile)
   --seconds N       a search or an analysis ends after this time (analysis: 60)
   --target PERCENT  a search ends with a recipe that keeps this much of FP32's mAP

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { joinSets } from '../data';
-import { openImageDir } from '../data/node';
 import { StudioError } from '../numerics';
 import {
   evaluateModel,
@@ -15,6 +14,7 @@ import {
 } from '../pipeline';
 import { createNodeEngine, createNodeWasmEngine } from '../runtime/node';
 import { checkOutputFolder, readJsonFile, readModelFile, writeFiles } from './files';
+import { openImages } from './images';
 import type { ProgressLine } from './progress';
 import { layerTable, resultTable } from './tables';
 
@@ -71,7 +71,7 @@ export async function withEngine<T>(
 export async function evaluateCommand(args: Common & { model?: string; coco?: string }, progress: ProgressLine): Promise<CommandResult> {
   const file = readModelFile(args.model, 'Usage: evaluate MODEL --coco DIR [--json]');
   if (!args.coco) throw new StudioError('bad-option', 'No images were given.', 'Usage: evaluate MODEL --coco DIR [--json]');
-  const images = takeFirst(await openImageDir(args.coco), args.limit);
+  const images = takeFirst(await openImages(args.coco), args.limit);
   return withEngine(args.threads, progress, async (env) => {
     const { metrics, preprocess, engine } = await evaluateModel(file, images, args.preprocess, env);
     for (const note of [...metrics.notes, ...images.notes]) progress.note(note);
@@ -112,9 +112,9 @@ export async function runCommand(args: RunArguments, progress: ProgressLine): Pr
   if (!args.calib) throw new StudioError('bad-option', 'No calibration images were given.', usage);
   if (!args.out) throw new StudioError('bad-option', 'No output folder was given.', usage);
   checkOutputFolder(args.out);
-  const calibration = await openImageDir(args.calib);
-  const evaluation = args.coco ? takeFirst(await openImageDir(args.coco), args.limit) : null;
-  const training = args.train ? joinSets(await Promise.all(args.train.map((dir) => openImageDir(dir)))) : null;
+  const calibration = await openImages(args.calib);
+  const evaluation = args.coco ? takeFirst(await openImages(args.coco), args.limit) : null;
+  const training = args.train ? joinSets(await Promise.all(args.train.map((dir) => openImages(dir)))) : null;
   const teacher = args.teacher === undefined ? undefined : readModelFile(args.teacher, usage);
   const start = performance.now();
   return withEngine(args.threads, progress, async (env) => {

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { openImageDir } from '../data/node';
 import { StudioError } from '../numerics';
 import { type ArtifactCache, type RecipeSearch, type SearchBudget, searchRecipe, takeFirst } from '../pipeline';
 import { type CommandResult, type Common, readRecipe, withEngine } from './commands';
 import { checkOutputFolder, readJsonFile, readModelFile } from './files';
+import { openImages } from './images';
 import type { ProgressLine } from './progress';
 
 const USAGE =
@@ -60,8 +60,8 @@ export async function searchCommand(args: SearchArguments, progress: ProgressLin
     mkdirSync(resolve(dirname(out)), { recursive: true });
   }
   const cache = out ? jsonCache(`${out}.trials.json`) : undefined;
-  const calibration = await openImageDir(args.calib);
-  const evaluation = args.coco ? takeFirst(await openImageDir(args.coco), args.limit) : null;
+  const calibration = await openImages(args.calib);
+  const evaluation = args.coco ? takeFirst(await openImages(args.coco), args.limit) : null;
   return withEngine(args.threads, progress, async (env) => {
     const input = { name: file.name, model: file.bytes, external: file.external, calibration, evaluation };
     const found = await searchRecipe(recipe, input, { ...env, cache }, { seconds: args.seconds, target: args.target, trials: args.trials });

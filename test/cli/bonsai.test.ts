@@ -48,6 +48,20 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
+describe('drawn scenes in place of a folder', () => {
+  it('are judged like the same scenes from files', async () => {
+    const [drawn, written] = [await json('evaluate', MODEL, '--coco', 'scenes:500000:6'), await json('evaluate', MODEL, '--coco', coco)];
+    expect(drawn.mAP).toBe(written.mAP);
+    expect(drawn.images).toBe(6);
+  }, 60_000);
+
+  it.each(['scenes', 'scenes:x:3', 'scenes:1', 'scenes:1:0', 'scenes:1:999999'])('refuses %s in a sentence', async (name) => {
+    const { code, stderr } = await bonsai('evaluate', MODEL, '--coco', name);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`"${name}" names no scenes. Give scenes:FIRST:COUNT`);
+  });
+});
+
 describe('inspect', () => {
   it('--json has the shape that the issue promises', async () => {
     const report = await json('inspect', MODEL);
