@@ -23,7 +23,7 @@ describe('the graph', () => {
   });
 
   it('selects the same layer here and in the table', async () => {
-    await page.getByRole('application').focus();
+    await page.getByLabel('The network as a graph').focus();
     await page.keyboard.press('ArrowDown');
     await chosen().waitFor();
     const first = await chosen().textContent();
