@@ -162,6 +162,33 @@ describe('the main job', () => {
     await page.getByRole('tab', { name: 'Results' }).click();
   });
 
+  it('says what another clip range would do to a layer’s values', async () => {
+    await page.getByRole('tab', { name: 'Layers' }).click();
+    await page
+      .getByRole('tabpanel')
+      .getByRole('row', { name: /^\/stem\/conv\/act\/Mul/ })
+      .click();
+    const upper = page.getByRole('slider', { name: 'Upper end of the range' });
+    const plot = await page.getByRole('img', { name: /^Values of/ }).boundingBox();
+    const place = (await upper.boundingBox())!;
+    // The line stands on the plot, right of its axis.
+    expect(place.x).toBeGreaterThan(plot!.x + 30);
+    expect(place.x).toBeLessThan(plot!.x + plot!.width);
+    await upper.focus();
+    await page.keyboard.press('PageDown');
+    const words = (await page.getByText(/^Tried/).textContent())!;
+    expect(Number(/clips ([\d.]+) %/.exec(words)![1])).toBeGreaterThanOrEqual(0);
+    await page.mouse.move(place.x + place.width / 2, place.y + place.height / 2);
+    await upper.hover();
+    await page.mouse.down();
+    await page.mouse.move(plot!.x + 0.4 * plot!.width, place.y + 20, { steps: 4 });
+    await page.mouse.up();
+    await expect.poll(() => page.getByText(/^Tried/).textContent()).not.toBe(words);
+    await page.getByRole('button', { name: 'Back to the device’s range' }).click();
+    expect(await page.getByText(/^Tried/).count()).toBe(0);
+    await page.getByRole('tab', { name: 'Results' }).click();
+  });
+
   it('is accessible with a result, in light and dark', async () => {
     expect(await seriousViolations(page)).toEqual([]);
     await page.getByRole('button', { name: 'Switch between light and dark' }).click();

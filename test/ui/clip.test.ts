@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { clipCost } from '../../src/ui/layers/clip';
 
 /** Bins of width 1 over [-2, 6): one value each in the bins around −1.5 … 4.5, eight at 5.5. */
-const stats = { histogram: Uint32Array.from([1, 1, 1, 1, 1, 1, 1, 8]), histogramMin: -2, histogramMax: 6 };
+const stats = { histogram: Uint32Array.from([1, 1, 1, 1, 1, 1, 1, 8]), histogramMin: -2, histogramMax: 6, min: -1.6, max: 5.6 };
 
 describe('the cost of a clip range', () => {
   it('is rounding alone where nothing is clipped', () => {
@@ -25,10 +25,15 @@ describe('the cost of a clip range', () => {
 
   it('is least somewhere between everything and too little', () => {
     const wide = Uint32Array.from({ length: 100 }, (_, i) => (i < 20 ? 1000 : i === 99 ? 1 : 0));
-    const tail = { histogram: wide, histogramMin: 0, histogramMax: 100 };
+    const tail = { histogram: wide, histogramMin: 0, histogramMax: 100, min: 0.2, max: 99.8 };
     const at = (high: number) => clipCost(tail, 0, high, 16).sqnr;
     expect(at(20)).toBeGreaterThan(at(100));
     expect(at(20)).toBeGreaterThan(at(8));
+  });
+
+  it('clips nothing where a bin reaches beyond the largest value', () => {
+    const edge = { histogram: Uint32Array.from([4, 4]), histogramMin: 0, histogramMax: 4, min: 1, max: 2.5 };
+    expect(clipCost(edge, 0, 2.5, 256).clipped).toBe(0);
   });
 
   it('is no noise for no values', () => {

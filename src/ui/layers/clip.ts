@@ -10,20 +10,25 @@ export interface ClipCost {
   readonly sqnr: number;
 }
 
-type Histogram = Pick<TensorStats, 'histogram' | 'histogramMin' | 'histogramMax'>;
+type Histogram = Pick<TensorStats, 'histogram' | 'histogramMin' | 'histogramMax' | 'min' | 'max'>;
 
 /**
- * Values are taken at the middle of their bin; rounding noise is step² / 12 (uniform). An estimate: the repairs judge by
+ * Values are taken at the middle of their bin, or at the extreme if that lies before it; rounding noise is step² / 12 (uniform). An estimate: the repairs judge by
  * the network's outputs, not by one tensor.
  * @param levels integers of the grid, 256 for 8 bits
  */
-export function clipCost({ histogram, histogramMin, histogramMax }: Histogram, low: number, high: number, levels: number): ClipCost {
+export function clipCost(
+  { histogram, histogramMin, histogramMax, min, max }: Histogram,
+  low: number,
+  high: number,
+  levels: number,
+): ClipCost {
   const width = (histogramMax - histogramMin) / histogram.length;
   const step = (high - low) / (levels - 1);
   let [count, clipped, signal, noise] = [0, 0, 0, 0];
   for (const [i, n] of histogram.entries()) {
     if (n === 0) continue;
-    const x = histogramMin + (i + 0.5) * width;
+    const x = Math.min(max, Math.max(min, histogramMin + (i + 0.5) * width));
     count += n;
     signal += n * x * x;
     const beyond = x < low ? low - x : x > high ? x - high : 0;
