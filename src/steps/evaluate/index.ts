@@ -8,6 +8,7 @@ import type { DetectionMetrics, MetricsArtifact, StepContext } from '../types';
 import { type Bootstrapped, bootstrap } from './bootstrap';
 import { type CocoMetrics, cocoMetrics, type EvaluatedImage, weightedAp } from './coco';
 import { evaluateMeta } from './meta';
+import { packed, unpacked } from './packed';
 import { OPTIMIZATION, predict } from './predict';
 import { classHistogram, classOrderNote, tieNote } from './report';
 import { sqnrMeter } from './sqnr';
@@ -190,10 +191,10 @@ async function evaluateDetector(
   const known = asks ? (reference.detections ?? null) : null;
   const models = asks && !known ? [target.model, reference.model] : [target.model];
   const found = await predict(models, spec, images, ctx, 'Evaluating', ({ placement, outputs }) =>
-    outputs.map((output) => detect(spec, output, placement, options)),
+    outputs.map((output) => packed(detect(spec, output, placement, options))),
   );
-  const detections = found.map((lists) => lists?.[0] ?? []);
-  const theirs = found.map((lists) => lists?.[1] ?? []);
+  const detections = found.map((lists) => unpacked(lists?.[0]));
+  const theirs = found.map((lists) => unpacked(lists?.[1]));
   const notes = leftOut(found, images);
   const kept = [...found.keys()].filter((index) => found[index] !== null);
   const judgement = images.categories
