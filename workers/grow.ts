@@ -16,9 +16,9 @@ let current: Switches | null = null;
 
 /** Scenes on show, and those that judge; no step sees either. */
 const SHOWN = { first: 600_000, count: 4 };
-const JUDGES = { first: 500_000, count: 24 };
+const JUDGES = { first: 500_000, count: 12 };
 /** A young network is unsure of everything: below this nothing is drawn. */
-const SCORE = 0.3;
+const SCORE = 0.2;
 const NAME = 'grown.onnx';
 
 const table = {

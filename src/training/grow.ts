@@ -99,7 +99,7 @@ export const LIVE_RECIPE: GrowOptions = {
   ...{ kind: 'dense', channels: [8, 16, 24, 32, 32], head: 16, depth: [1, 1, 1, 1] },
   ...{ width: 128, height: 96, trainWidth: 128, trainHeight: 96, sceneWidth: 128, sceneHeight: 96, scenes: 1000 },
   augmentation: LABELLED_AUGMENTATION,
-  ...{ steps: 600, averageDecay: 0.98, lookEvery: 25, weightRate: 0.25, warmup: 0.05 },
+  ...{ steps: 1500, averageDecay: 0.98, lookEvery: 60, weightRate: 0.1, shiftRate: 0.025, warmup: 0.05 },
 };
 
 export interface GrowLook {
