@@ -1,6 +1,6 @@
 /**
  * `npm run shots`: pictures of every screen, taken from the running page (light, dark, narrow, Japanese), into shots/; the
- * README's picture is made anew. `npm run shots -- NAME` takes only those whose name contains NAME.
+ * README's picture is made anew. `npm run shots -- NAME` takes only looks whose name contains NAME; `-- readme` the README's alone.
  */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -12,6 +12,7 @@ import { serve } from './e2e/server';
 const OUT = resolve('shots');
 const README = resolve('static/screenshot.png');
 const only = process.argv[2] ?? '';
+const readmeOnly = only === 'readme';
 
 const WIDE = { width: 1400, height: 900 };
 const NARROW = { width: 360, height: 740 };
@@ -99,8 +100,9 @@ async function visit(browser: Browser, url: string, look: Look): Promise<void> {
   for (const { name, show } of SCREENS) {
     await show(page);
     await page.waitForTimeout(300);
-    await page.screenshot({ path: join(OUT, `${name}-${look.name}.png`), fullPage: true });
+    if (!readmeOnly) await page.screenshot({ path: join(OUT, `${name}-${look.name}.png`), fullPage: true });
     if (name === '3-results' && look.name === 'light') await page.screenshot({ path: README });
+    if (name === '3-results' && readmeOnly) break;
     console.log(`${name}-${look.name}`);
   }
   for (const error of opened.errors) console.error(`${look.name}: ${error}`);
@@ -130,7 +132,7 @@ if (!existsSync('dist') || !process.env.BONSAI_NO_BUILD) await buildSite('produc
 const server = await serve(resolve('dist'), { headers: true, base: '/' });
 const browser = await launch();
 try {
-  for (const look of LOOKS) if (look.name.includes(only)) await visit(browser, server.url, look);
+  for (const look of LOOKS) if (look.name.includes(readmeOnly ? 'light' : only)) await visit(browser, server.url, look);
   for (const look of LOOKS) if (`tour-${look.name}`.includes(only) && look.name !== 'dark') await tour(browser, server.url, look);
 } finally {
   await browser.close();
