@@ -13,7 +13,7 @@ import {
 } from '../steps';
 import type { Prepared, SearchResult, SearchSets, SearchState, SearchTrial } from '../steps/quantize';
 import { stepOf } from './recipe';
-import { engineKey, imagesKey } from './run';
+import { engineKey, imagesKey, Run } from './run';
 import { STEP_META } from './table';
 import type { Recipe, RunEnvironment, RunInput } from './types';
 
@@ -142,13 +142,11 @@ class Bench {
   }
 }
 
-async function pruned(recipe: Recipe, artifact: ModelArtifact, sets: SearchSets, ctx: StepContext): Promise<ModelArtifact> {
-  const { enabled, options } = stepOf(recipe, 'prune');
-  if (!enabled) return artifact;
-  const [{ prune }, { calibrate }] = await Promise.all([import('../steps/prune'), import('../steps/calibrate')]);
-  const ranges = await calibrate(artifact, sets.fit, stepOf(recipe, 'calibrate').options, ctx);
-  const { artifact: result } = await prune(artifact, options, ctx, ranges, sets.fit);
-  return { ...result, spec: result.spec && artifact.spec ? { ...result.spec, preprocess: artifact.spec.preprocess } : result.spec };
+/** The network as the recipe's own run would prune and recover it, judged on the images that fit. */
+async function compressed(recipe: Recipe, artifact: ModelArtifact, sets: SearchSets, input: RunInput, env: RunEnvironment) {
+  if (!stepOf(recipe, 'prune').enabled && !stepOf(recipe, 'recover').enabled) return artifact;
+  const { compress } = await import('./compress');
+  return (await compress(new Run(recipe, { ...input, calibration: sets.fit }, env), artifact)).artifact;
 }
 
 /**
@@ -176,7 +174,7 @@ export async function searchRecipe(recipe: Recipe, input: RunInput, env: RunEnvi
   const sets = searchSets(input.calibration, input.evaluation);
   const opened = await openModel(input.name, input.model, input.external);
   const { artifact: original } = await choosePreprocess(opened, input.calibration, recipe.preprocess, ctx);
-  const artifact = await pruned(recipe, original, sets, ctx);
+  const artifact = await compressed(recipe, original, sets, input, env);
   const calibrated = new Map<string, Promise<RangesArtifact>>();
   // Networks that differ in nothing but their quantization are calibrated once; opening and calibrating always finish.
   const ranges = (network: ModelArtifact): Promise<RangesArtifact> => {
