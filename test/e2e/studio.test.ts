@@ -166,7 +166,7 @@ describe('the main job', () => {
     await page.getByRole('tab', { name: 'Layers' }).click();
     await page
       .getByRole('tabpanel')
-      .getByRole('row', { name: /^\/stem\/conv\/act\/Mul/ })
+      .getByRole('row', { name: /^\/stem\/Concat/ })
       .click();
     const upper = page.getByRole('slider', { name: 'Upper end of the range' });
     const plot = await page.getByRole('img', { name: /^Values of/ }).boundingBox();
