@@ -15,7 +15,7 @@ const TINY: GrowOptions = {
   ...LIVE_RECIPE,
   ...{ channels: [8, 8, 8, 8, 8], head: 8, depth: [1, 1, 1, 1] },
   ...{ width: 64, height: 64, trainWidth: 64, trainHeight: 64, sceneWidth: 64, sceneHeight: 64, scenes: 24 },
-  ...{ steps: 12, batch: 4, lookEvery: 4, averageDecay: 0.8 },
+  ...{ steps: 12, batch: 4, lookEvery: 4, averageDecay: 0.8, weightRate: 0.25, shiftRate: 0.03 },
 };
 
 const never = { throwIfAborted: () => undefined };
