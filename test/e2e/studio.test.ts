@@ -186,6 +186,12 @@ describe('the main job', () => {
     await expect.poll(() => page.getByText(/^Tried/).textContent()).not.toBe(words);
     await page.getByRole('button', { name: 'Back to the device’s range' }).click();
     expect(await page.getByText(/^Tried/).count()).toBe(0);
+    // The repair cut the stem by its channels' ranges: each part has its own values.
+    await page
+      .getByRole('tabpanel')
+      .getByRole('row', { name: /^\/stem\/conv\/act\/Mul/ })
+      .click();
+    await expect.poll(() => page.getByRole('img', { name: /^Values of .*_part\d:/ }).count()).toBeGreaterThan(1);
     await page.getByRole('tab', { name: 'Results' }).click();
   });
 
