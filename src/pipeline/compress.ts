@@ -1,5 +1,5 @@
 /** Pruning in small steps, each followed by a short recovery, and a longer one at the end. */
-import type { Detection, ImageSet, Journal, ModelArtifact, RangesArtifact, TrainingLook } from '../steps';
+import type { Detection, ImageSet, Journal, ModelArtifact, RangesArtifact, StepContext, TrainingLook } from '../steps';
 import { stepHash } from '../steps';
 import type { TrainingPool } from '../steps/recover';
 import { engineKey, imagesKey, type Run, setsKey } from './run';
@@ -105,9 +105,7 @@ async function recoverOnce(
   const inputs = [student.hash, teacher.hash, imagesKey(images), run.env.engine.version, `${run.recipe.seed}:${imageSteps}`];
   const key = await stepHash(STEP_META.recover, inputs, run.options('recover'));
   return run.step('recover', async () => {
-    let made = false;
-    const recovered = await run.kept(key, async (ctx): Promise<Recovered> => {
-      made = true;
+    const make = async (ctx: StepContext): Promise<Recovered> => {
       const { recover } = await import('../steps/recover');
       const ownChannels = teacher === original ? kept : null;
       const { artifact, report } = await recover(
@@ -116,9 +114,8 @@ async function recoverOnce(
         ctx,
       );
       return { artifact, curve: report.curve, notes: report.notes };
-    });
-    if (!made) for (const look of recovered.curve) run.ctx.look?.(look);
-    return recovered;
+    };
+    return run.kept(key, make, ({ curve }) => run.tell(curve));
   });
 }
 
@@ -177,7 +174,7 @@ export async function compress(run: Run, original: ModelArtifact): Promise<{ art
   const stages: PruneStage[] = [...(saved?.stages ?? [])];
   let artifact = saved?.artifact ?? original;
   let left: Left = { original, kept: new Map(saved?.kept), replaced: new Map(saved?.replaced) };
-  for (const look of saved?.looks ?? []) run.ctx.look?.(look);
+  run.tell(saved?.looks ?? []);
   for (const stage of stages) run.env.event?.({ type: 'stage', stage });
   run.notes.push(...(saved?.notes ?? []));
   const before = { notes: run.notes.length - (saved?.notes.length ?? 0), looks: run.looks.length - (saved?.looks.length ?? 0) };

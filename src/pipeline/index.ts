@@ -18,6 +18,7 @@ export type {
   TensorQuant,
   TensorStats,
 } from '../steps';
+export { partName, wholeName } from '../steps';
 export type {
   AnalysisReport,
   Distance,

@@ -17,7 +17,7 @@ import type {
   StepId,
   TrainingLook,
 } from '../steps';
-import { NO_JOURNAL, stepHash } from '../steps';
+import { NO_JOURNAL, stepHash, wholeName } from '../steps';
 import type { Prepared } from '../steps/quantize';
 import { agreement } from './agreement';
 import { type OpenJournal, openJournal } from './journal';
@@ -84,8 +84,9 @@ export class Run {
   /**
    * What `make` gives for this key: from the cache, else made now, with a journal that outlives the run until the result is
    * in the cache.
+   * @param again told what was found in the cache, in place of what `make` tells on its way
    */
-  async kept<T>(key: string, make: (ctx: StepContext) => Promise<T>): Promise<T> {
+  async kept<T>(key: string, make: (ctx: StepContext) => Promise<T>, again?: (found: T) => void): Promise<T> {
     const { cache, checkpoints, job, now } = this.env;
     // What the user cut short isn't what the options ask for: only this very job goes on with it.
     const own = `${key}|${job}`;
@@ -93,6 +94,7 @@ export class Run {
     if (found !== undefined) {
       // A run may have died between its result and its last line.
       await checkpoints?.remove(key);
+      again?.(found as T);
       return found as T;
     }
     const journal = checkpoints && (await openJournal(checkpoints, key, now));
@@ -102,6 +104,11 @@ export class Run {
     else if (job) await cache?.put(own, made);
     await journal?.close();
     return made;
+  }
+
+  /** Tells of training that was done before. */
+  tell(looks: readonly TrainingLook[]): void {
+    for (const look of looks) this.ctx.look?.(look);
   }
 
   /** A journal of its own, kept until {@link end}. */
@@ -189,9 +196,7 @@ export class Run {
       const engines = [this.env.engine.version, engineKey(this.env)];
       const asked = { options, judged: this.options('evaluate'), seed: this.recipe.seed, otherReading };
       const key = await stepHash(STEP_META.quantize, [...inputs, ...engines], asked);
-      let made = false;
-      const { quant, looks } = await this.kept(key, async (ctx) => {
-        made = true;
+      const make = async (ctx: StepContext) => {
         const seen: TrainingLook[] = [];
         const look = (one: TrainingLook) => {
           seen.push(one);
@@ -200,8 +205,8 @@ export class Run {
         const validate = (model: Model, held: ImageSet) => judge({ ...artifact, model }, held);
         const quant = await quantize(artifact, ranges, options, ctx, { ...ctx, look, images, training, validate }, otherReading);
         return { quant, looks: seen };
-      });
-      if (!made) for (const look of looks) this.ctx.look?.(look);
+      };
+      const { quant } = await this.kept(key, make, ({ looks }) => this.tell(looks));
       this.notes.push(...quant.notes);
       return quant;
     });
@@ -398,7 +403,7 @@ async function measureLayers(run: Run, float: ModelArtifact, quant: QuantArtifac
   const errors = { ...(await run.step('quantize', () => run.kept(key, (ctx) => layerSqnr(float, quant, images, ctx)))) };
   // A layer that was cut is as good as its worst part.
   for (const [node, dB] of Object.entries(errors)) {
-    const whole = node.replace(/_part\d+$/, '');
+    const whole = wholeName(node);
     if (whole !== node) errors[whole] = Math.min(errors[whole] ?? dB, dB);
   }
   return errors;

@@ -8,4 +8,5 @@ export { canonicalJson, type OptionValues, resolveOptions, stepHash, timer } fro
 export type { InspectReport, LayerReport, ValueReport } from './inspect';
 export { type Journal, NO_JOURNAL } from './journal';
 export type * from './meta';
+export { partName, wholeName } from './parts';
 export type * from './types';

@@ -6,6 +6,7 @@
  * cross-layer equalization does, is not exact for SiLU; see equalize.ts.)
  */
 import { attrInt, type Model, type Node, node, type Tensor, tensor, toFloat32, withGraph } from '../../onnx';
+import { partName } from '../parts';
 import type { RangesArtifact, TensorStats } from '../types';
 import { type GraphIndex, indexGraph } from './graph-index';
 import { type Fused, fuseActivation } from './patterns';
@@ -210,21 +211,21 @@ class Rewriter {
 
   /** One part of a convolution and its activation, reading `input`. @returns the part's output */
   #part(conv: Node, fused: Fused, channels: readonly number[], input: string, which: number, depthwise: boolean, into: Map<Node, Node[]>) {
-    const suffix = `_part${which + 1}`;
+    const part = (name: string) => partName(name, which + 1);
     const { weight, bias } = constantConv(this.index, conv)!;
-    const inputs = [input, this.#keep((name) => pick(weight, 0, channels, name), `${weight.name}${suffix}`)];
-    if (bias) inputs.push(this.#keep((name) => pick(bias, 0, channels, name), `${bias.name}${suffix}`));
+    const inputs = [input, this.#keep((name) => pick(weight, 0, channels, name), part(weight.name))];
+    if (bias) inputs.push(this.#keep((name) => pick(bias, 0, channels, name), part(bias.name)));
     const renamed = new Map<string, string>();
     const rename = (value: string): string => {
-      const name = this.#unique(`${value}${suffix}`);
+      const name = this.#unique(part(value));
       renamed.set(value, name);
       return name;
     };
     const attributes = depthwise ? { ...conv.attributes, group: { type: 'int' as const, value: channels.length } } : conv.attributes;
-    const first = { ...conv, name: this.#unique(`${conv.name}${suffix}`), inputs, outputs: [rename(conv.outputs[0]!)], attributes };
+    const first = { ...conv, name: this.#unique(part(conv.name)), inputs, outputs: [rename(conv.outputs[0]!)], attributes };
     into.get(conv)!.push(first);
     for (const n of fused.nodes) {
-      const copy = { ...n, name: this.#unique(`${n.name}${suffix}`), inputs: n.inputs.map((name) => renamed.get(name) ?? name) };
+      const copy = { ...n, name: this.#unique(part(n.name)), inputs: n.inputs.map((name) => renamed.get(name) ?? name) };
       into.get(n)!.push({ ...copy, outputs: n.outputs.map((name) => (name === '' ? '' : rename(name))) });
     }
     return renamed.get(fused.output)!;

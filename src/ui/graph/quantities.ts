@@ -1,7 +1,7 @@
 /** What the graph's boxes can be coloured by: a figure, its words, and how dark it is. */
 import type { LayerState } from '../../../workers/device';
 import type { JobResult } from '../../../workers/wire';
-import type { InspectReport, LayerReport } from '../../pipeline';
+import { type InspectReport, type LayerReport, wholeName } from '../../pipeline';
 import { decibels, macs as macsWords } from '../format';
 import { t } from '../text';
 
@@ -33,7 +33,7 @@ const clamped = (x: number) => Math.min(1, Math.max(0, x));
 function parametersOf(report: InspectReport): ReadonlyMap<string, number> {
   const sums = new Map<string, number>();
   for (const { name, parameters } of report.layers) {
-    const whole = name.replace(/_part\d+$/, '');
+    const whole = wholeName(name);
     sums.set(whole, (sums.get(whole) ?? 0) + parameters);
   }
   return sums;
