@@ -49,6 +49,3 @@ export function duration(seconds: number): string {
 
 /** Day and time of a moment (ms since 1970), short. */
 export const moment = (at: number) => new Intl.DateTimeFormat(formatLocale(), { dateStyle: 'short', timeStyle: 'short' }).format(at);
-
-/** "28/11/2026, 14:50" */
-export const when = (at: number) => new Intl.DateTimeFormat(formatLocale(), { dateStyle: 'short', timeStyle: 'short' }).format(at);

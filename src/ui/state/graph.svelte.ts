@@ -1,5 +1,4 @@
 import type { LayerState } from '../../../workers/device';
-import { describeError } from '../../numerics';
 import type { InspectReport } from '../../pipeline';
 import { placeLayers } from '../graph/layout-worker';
 import { type Quantity, type Shade, shades } from '../graph/quantities';
@@ -14,8 +13,8 @@ export class GraphState {
 
   quantity = $state<Quantity>('macs');
   corners = $state.raw<Float32Array | null>(null);
-  /** What kept the graph from being drawn or coloured, as a sentence; '' when nothing did. */
-  trouble = $state('');
+  /** What kept the graph from being drawn or coloured; null when nothing did. */
+  trouble = $state.raw<unknown>(null);
   #device = $state.raw<readonly LayerState[]>([]);
   #compressed = $state.raw<{ readonly of: Uint8Array; readonly report: InspectReport } | null>(null);
 
@@ -33,20 +32,20 @@ export class GraphState {
     if (this.#placed === report.hash) return;
     this.#placed = report.hash;
     this.corners = null;
-    this.trouble = '';
+    this.trouble = null;
     try {
       const { corners } = await placeLayers({ ...BOX, after: report.layers.map(({ after }) => [...after]) });
       if (this.#placed === report.hash) this.corners = corners;
     } catch (error) {
       this.#placed = null;
-      this.trouble = describeError(error);
+      this.trouble = error;
     }
   }
 
   /** Fetches what the chosen quantity needs. */
   async know(): Promise<void> {
     const { model, result, recipe, devices } = this.studio;
-    this.trouble = '';
+    this.trouble = null;
     try {
       if (this.quantity === 'device' && model) this.#device = await devices.check(model, recipe.current.device);
       if (this.quantity === 'pruned' && result && this.#compressed?.of !== result.models.compressed) {
@@ -54,7 +53,7 @@ export class GraphState {
         this.#compressed = { of, report: await this.studio.inspect('compressed.onnx', of) };
       }
     } catch (error) {
-      this.trouble = describeError(error);
+      this.trouble = error;
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { JobResult } from '../../../workers/wire';
 import type { Store } from '../../store';
-import { Comparison } from './comparison.svelte';
+import { Comparison, type NamedRun } from './comparison.svelte';
 
 export interface RunSummary {
   readonly id: string;
@@ -29,10 +29,7 @@ const KEEP = 12;
 export class History {
   #store: Store | null = null;
   list = $state.raw<readonly RunSummary[]>([]);
-  readonly comparison = new Comparison(async (id) => {
-    const record = await this.#store?.get('runs', id);
-    return record && isRun(record.value) ? { id, name: record.name, result: record.value.result } : null;
-  });
+  readonly comparison = new Comparison((id) => this.#read(id));
 
   async open(store: Store): Promise<void> {
     this.#store = store;
@@ -47,9 +44,13 @@ export class History {
     for (const old of this.list.slice(0, -KEEP)) await this.remove(old.id);
   }
 
-  async get(id: string): Promise<JobResult | null> {
+  async #read(id: string): Promise<NamedRun | null> {
     const record = await this.#store?.get('runs', id);
-    return record && isRun(record.value) ? record.value.result : null;
+    return record && isRun(record.value) ? { id, name: record.name, result: record.value.result } : null;
+  }
+
+  async get(id: string): Promise<JobResult | null> {
+    return (await this.#read(id))?.result ?? null;
   }
 
   async remove(id: string): Promise<void> {

@@ -34,7 +34,12 @@ export class LibraryState {
     const store = await this.store();
     this.entries = await listEntries(store);
     this.usage = await storageUsage();
-    await this.studio.history.open(store);
+  }
+
+  /** Something kept is another now. */
+  async #changed(): Promise<void> {
+    await this.load();
+    await this.studio.history.open(await this.store());
   }
 
   async open({ kind, id }: Entry): Promise<void> {
@@ -51,21 +56,21 @@ export class LibraryState {
 
   async rename({ kind, id }: Entry, name: string): Promise<void> {
     await renameEntry(await this.store(), kind, id, name);
-    await this.load();
+    await this.#changed();
   }
 
   async duplicate({ kind, id, name }: Entry): Promise<void> {
     if (kind === 'models') return;
     await duplicateEntry(await this.store(), kind, id, t('library.copyOf', { name }));
-    await this.load();
+    await this.#changed();
   }
 
   async remove({ kind, id, name }: Entry): Promise<void> {
     const undo = await removeEntry(await this.store(), kind, id);
-    await this.load();
+    await this.#changed();
     const back = async () => {
       await undo();
-      await this.load();
+      await this.#changed();
     };
     this.studio.alerts.info(() => t('library.removed', { name }), {
       label: () => t('library.undo'),
@@ -93,7 +98,7 @@ export class LibraryState {
     this.working = true;
     try {
       const { counts } = await importWorkspace(await this.store(), file);
-      await this.load();
+      await this.#changed();
       this.studio.alerts.info(() => t('library.imported', { ...counts }));
     } finally {
       this.working = false;

@@ -10,7 +10,7 @@ import type {
 } from '../../../workers/wire';
 import { StudioError } from '../../numerics';
 import type { AnalysisReport, Recipe, ResultRow, RunEvent, Story } from '../../pipeline';
-import { askToPersist, openStore, type Store } from '../../store';
+import { askToPersist, openStore, type Store, type StoredModel } from '../../store';
 import { JobSwitches, StepWorker, WorkerLost } from '../bridge';
 import { type Intake, sortFiles } from '../intake';
 import { recipeOfLink } from '../recipe/link';
@@ -125,7 +125,7 @@ export class Studio {
     this.embedded = await (await fetch(await siteUrl('models/embedded.json'))).json();
     const last = (await store.get('settings', 'model'))?.value;
     const kept = typeof last === 'string' ? await store.get('models', last) : undefined;
-    if (kept) await this.open({ name: kept.name, bytes: kept.bytes, external: kept.external, embedded: false });
+    if (kept) await this.#openStored(kept);
     else await this.openEmbedded(typeof last === 'string' && last.startsWith('embedded:') ? last.slice(9) : this.embedded[0]!.file);
     const recipe = (await store.get('settings', 'recipe'))?.value;
     if (recipe) this.attempt(() => this.recipe.load(recipe));
@@ -166,7 +166,11 @@ export class Studio {
   async openKept(id: string): Promise<void> {
     const kept = await (await this.#store).get('models', id);
     if (!kept) throw new StudioError('missing-data', t('library.gone'), t('library.goneHint'));
-    await this.open({ name: kept.name, bytes: kept.bytes, external: kept.external, embedded: false });
+    await this.#openStored(kept);
+  }
+
+  #openStored({ name, bytes, external }: StoredModel): Promise<void> {
+    return this.open({ name, bytes, external, embedded: false });
   }
 
   /** What a network is made of, without opening it. */
