@@ -4,14 +4,20 @@ import { afterAll, beforeAll, inject } from 'vitest';
 import { launch, openTab, type Tab } from './browser';
 import { type StaticServer, serve } from './server';
 
-/** @param opened takes the tab before the first test */
-export function withStudio(opened: (tab: Tab) => void): void {
+/**
+ * @param opened takes the tab before the first test
+ * @param at what the page's address ends in, and the browser's language
+ */
+export function withStudio(
+  opened: (tab: Tab) => void,
+  { hash = '', locale }: { readonly hash?: string; readonly locale?: string } = {},
+): void {
   let server: StaticServer;
   let browser: Browser;
   beforeAll(async () => {
     server = await serve(inject('dist'), { headers: true, base: '/' });
     browser = await launch();
-    const tab = await openTab(browser, server.url, { reducedMotion: 'reduce' });
+    const tab = await openTab(browser, `${server.url}${hash}`, { reducedMotion: 'reduce', locale });
     opened(tab);
     await tab.page.getByTestId('detections-original').filter({ hasText: /[1-9]/ }).waitFor({ timeout: 60_000 });
   });

@@ -1,23 +1,18 @@
-import type { Browser, Page } from 'playwright';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { Page } from 'playwright';
+import { describe, expect, it } from 'vitest';
 import { seriousViolations } from './axe';
-import { launch, openTab, type Tab } from './browser';
-import { type StaticServer, serve } from './server';
+import type { Tab } from './browser';
+import { withStudio } from './studio';
 
-let server: StaticServer;
-let browser: Browser;
 let tab: Tab;
 let page: Page;
-beforeAll(async () => {
-  server = await serve(inject('dist'), { headers: true, base: '/' });
-  browser = await launch();
-  tab = await openTab(browser, `${server.url}#tour`, { reducedMotion: 'reduce', locale: 'ja-JP' });
-  page = tab.page;
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-});
+withStudio(
+  (opened) => {
+    tab = opened;
+    page = opened.page;
+  },
+  { hash: '#tour', locale: 'ja-JP' },
+);
 
 const head = () => page.locator('.tour h2').textContent();
 const done = () => page.locator('.job .primary:enabled').waitFor({ timeout: 240_000 });
