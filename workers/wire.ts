@@ -1,7 +1,7 @@
 /** What page and workers say to each other: plain types, and errors that keep their code and hint. */
 import * as Comlink from 'comlink';
 import type { Detection } from '../src/models';
-import { type ErrorCode, StudioError } from '../src/numerics';
+import { type ErrorCode, REPORT_IT, StudioError } from '../src/numerics';
 import type { RunEvent, RunResult } from '../src/pipeline';
 import type { Progress, TrainingLook } from '../src/steps';
 
@@ -131,7 +131,7 @@ export function keepErrors(): void {
       const { value } = thrown as { value: unknown };
       const known = value instanceof StudioError;
       const message = value instanceof Error ? value.message : String(value);
-      const hint = known ? value.hint : 'Try again; if it comes back, please report it with the model.';
+      const hint = known ? value.hint : REPORT_IT;
       return [{ code: known ? value.code : 'runtime', message, hint, stack: value instanceof Error ? value.stack : undefined }, []];
     },
     deserialize(plain): never {

@@ -1,5 +1,5 @@
 /** From a network with a loss to one graph that computes the loss and its gradients. */
-import { StudioError } from '../numerics';
+import { REPORT_IT, StudioError } from '../numerics';
 import {
   attrInt,
   attrString,
@@ -58,7 +58,7 @@ export interface TrainingGraph {
 const OLDEST_OPSET = 13;
 
 function bad(message: string): StudioError {
-  return new StudioError('bad-option', message);
+  return new StudioError('bad-option', message, REPORT_IT);
 }
 
 /** Trainables are inputs, outputs are what is asked for, and what follows from constants is one. */

@@ -3,7 +3,7 @@
  * the scale and the zero point. A node of the domain 'bonsai' that exists only until its graph is lowered to plain ONNX.
  */
 
-import { StudioError } from '../numerics';
+import { REPORT_IT, StudioError } from '../numerics';
 import { attrInt, attrString, type Dim, inferShapes, type Model, type Node, node, withGraph } from '../onnx';
 import { Emitter } from './emitter';
 
@@ -78,10 +78,18 @@ export function lowerNode(e: Emitter, n: Node, shapeOf: ShapeOf, form: FakeQuant
   const [qmin, qmax, axis] = [attrInt(n, 'qmin'), attrInt(n, 'qmax'), attrInt(n, 'axis')];
   const gradient = attrString(n, 'gradient', 'lsq');
   if (logScale === '' || qmin === undefined || qmax === undefined || !['lsq', 'pact', 'ste'].includes(gradient))
-    throw new StudioError('bad-model', `${n.name} (FakeQuant) needs a value, a log scale, qmin, qmax and gradient lsq, pact or ste.`);
+    throw new StudioError(
+      'bad-model',
+      `${n.name} (FakeQuant) needs a value, a log scale, qmin, qmax and gradient lsq, pact or ste.`,
+      REPORT_IT,
+    );
   const rank = shapeOf(x)?.length;
   if (rank === undefined && axis !== undefined)
-    throw new StudioError('bad-model', `${n.name} (FakeQuant): the rank of "${x}" must be known for a scale per channel.`);
+    throw new StudioError(
+      'bad-model',
+      `${n.name} (FakeQuant): the rank of "${x}" must be known for a scale per channel.`,
+      'Give the inputs fixed sizes.',
+    );
   e.scope = n.name;
   const spread = (v: string, given: string) => {
     if (axis !== undefined) return e.reshape(v, spreadDims(axis, rank!));

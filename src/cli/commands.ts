@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { joinSets } from '../data';
-import { StudioError } from '../numerics';
+import { cancelled, StudioError } from '../numerics';
 import {
   evaluateModel,
   inspectModel,
@@ -58,7 +58,7 @@ export async function withEngine<T>(
           return aborted;
         },
         throwIfAborted() {
-          if (aborted) throw new StudioError('cancelled', 'Cancelled.');
+          if (aborted) throw cancelled();
         },
       },
     });

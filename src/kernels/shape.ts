@@ -10,7 +10,11 @@ export interface Planes {
 /** Throws 'bad-data' for a shape without elements or with a dimension that is no whole number. */
 export function planesOf(dims: readonly number[]): Planes {
   if (dims.some((d) => !Number.isInteger(d) || d < 1))
-    throw new StudioError('bad-data', `A kernel can't read the shape [${dims.join(', ')}].`);
+    throw new StudioError(
+      'bad-data',
+      `A kernel can't read the shape [${dims.join(', ')}].`,
+      'Use WASM instead, or give the inputs fixed sizes.',
+    );
   const product = (list: readonly number[]) => list.reduce((a, b) => a * b, 1);
   if (dims.length < 2) return { outer: 1, channels: 1, inner: product(dims) };
   return { outer: dims[0]!, channels: dims[1]!, inner: product(dims.slice(2)) };

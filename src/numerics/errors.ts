@@ -35,16 +35,19 @@ export class StudioError extends Error {
   constructor(
     readonly code: ErrorCode,
     message: string,
-    hint = '',
+    hint: string,
   ) {
     super(readableText(message));
     this.hint = readableText(hint);
   }
 }
 
+/** What to do about an error that only a mistake of the studio can cause. */
+export const REPORT_IT = 'Try again; if it comes back, please report it with the model.';
+
 /** Thrown by {@link CancelToken.throwIfAborted}; recognised by code, never shown as a failure. */
 export function cancelled(): StudioError {
-  return new StudioError('cancelled', 'Cancelled.');
+  return new StudioError('cancelled', 'Cancelled.', 'Start it again to go on.');
 }
 
 /** One sentence for any thrown value. */

@@ -1,7 +1,7 @@
 /** Numbers: dtypes, shapes, rounding, quantization parameters, seeded random, errors. May import nothing. */
 export type { DType, TensorData } from './dtype';
 export { leastDivergenceRange } from './entropy';
-export { cancelled, describeError, type ErrorCode, readableText, StudioError } from './errors';
+export { cancelled, describeError, type ErrorCode, REPORT_IT, readableText, StudioError } from './errors';
 export {
   type HistogramLike,
   histogramError,

@@ -1,5 +1,5 @@
 /** Quantization parameters and the arithmetic that ONNX's QuantizeLinear and DequantizeLinear define. */
-import { StudioError } from './errors';
+import { REPORT_IT, StudioError } from './errors';
 import { roundHalfEven } from './rounding';
 
 export type QuantDType = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32';
@@ -78,7 +78,7 @@ export interface NumericTensor {
 function layout(dims: readonly number[], axis: number | null): { inner: number; size: number } {
   if (axis === null) return { inner: Number.POSITIVE_INFINITY, size: 1 };
   if (!Number.isInteger(axis) || axis < 0 || axis >= dims.length)
-    throw new StudioError('bad-option', `Axis ${axis} does not exist in a tensor of shape [${dims.join(', ')}].`);
+    throw new StudioError('bad-option', `Axis ${axis} does not exist in a tensor of shape [${dims.join(', ')}].`, REPORT_IT);
   return { inner: dims.slice(axis + 1).reduce((a, b) => a * b, 1), size: dims[axis]! };
 }
 
@@ -146,7 +146,7 @@ function forSlices(
 ): void {
   const { inner, size } = layout(dims, params.axis);
   if (params.scale.length !== size || params.zeroPoint.length !== size)
-    throw new StudioError('bad-option', `${params.scale.length} scales do not fit ${size} slices.`);
+    throw new StudioError('bad-option', `${params.scale.length} scales do not fit ${size} slices.`, REPORT_IT);
   const step = Math.min(inner, length);
   for (let from = 0, slice = 0; from < length; from += step, slice = (slice + 1) % size) each(slice, from, from + step);
 }

@@ -59,7 +59,7 @@ class Deadline implements CancelToken {
   }
   throwIfAborted(): void {
     this.outer.throwIfAborted();
-    if (this.overdue) throw new StudioError('cancelled', 'The time of the search is over.');
+    if (this.overdue) throw new StudioError('cancelled', 'The time of the search is over.', 'Give it more time to try more recipes.');
   }
 }
 

@@ -1,6 +1,6 @@
 /** The engine itself, over whichever onnxruntime package its caller loaded. */
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
-import { describeError, StudioError } from '../numerics';
+import { describeError, REPORT_IT, StudioError } from '../numerics';
 import { createQueue } from './queue';
 import { fromOrt, type TensorConstructor, toOrt } from './tensors';
 import type { Backend, Engine, GpuTensor, RunTensor, Session, SessionOptions, Tensors } from './types';
@@ -40,7 +40,7 @@ function reason(error: unknown): string {
 
 function wrap(error: unknown, what: string): StudioError {
   if (error instanceof StudioError) return error;
-  return new StudioError('runtime', `${what}: ${reason(error)}.`);
+  return new StudioError('runtime', `${what}: ${reason(error)}.`, 'Try WASM as the engine; if it comes back, export the model again.');
 }
 
 /** Sessions of one engine share one queue; see {@link createQueue}. */
@@ -70,12 +70,13 @@ export function createOrtEngine(parts: EngineParts): Engine {
 
     // Asked when a call is handed in: runs queued before the release still happen.
     const enqueue = async <T>(job: () => Promise<T>): Promise<T> => {
-      if (released) throw new StudioError('runtime', 'This session was released and can no longer run.');
+      if (released) throw new StudioError('runtime', 'This session was released and can no longer run.', REPORT_IT);
       return queue(job);
     };
     const feedsFor = (feeds: Tensors): Record<string, Tensor> => {
       const missing = inputNames.find((name) => !feeds[name]);
-      if (missing !== undefined) throw new StudioError('bad-data', `Input "${missing}" was not given.`);
+      if (missing !== undefined)
+        throw new StudioError('bad-data', `Input "${missing}" was not given.`, 'Use a network with one image input.');
       const ready: Record<string, Tensor> = {};
       for (const name of inputNames) {
         const feed = feeds[name]!;
@@ -87,7 +88,11 @@ export function createOrtEngine(parts: EngineParts): Engine {
     const checkFetches = (fetches: readonly string[]) => {
       const unknown = fetches.find((name) => !outputNames.includes(name));
       if (unknown !== undefined)
-        throw new StudioError('runtime', `"${unknown}" is not an output of this session (${outputNames.slice(0, 8).join(', ')}).`);
+        throw new StudioError(
+          'runtime',
+          `"${unknown}" is not an output of this session (${outputNames.slice(0, 8).join(', ')}).`,
+          REPORT_IT,
+        );
     };
     const execute = (target: InferenceSession, feeds: Record<string, Tensor>, fetches: readonly string[]) =>
       guard(() => target.run(feeds, fetches)).catch((error: unknown) => {
@@ -107,7 +112,8 @@ export function createOrtEngine(parts: EngineParts): Engine {
         }),
       runOnGpu: (feeds, fetches = outputNames) =>
         enqueue(async () => {
-          if (backend !== 'webgpu') throw new StudioError('unsupported', `Outputs can stay on the GPU only on WebGPU, not on ${backend}.`);
+          if (backend !== 'webgpu')
+            throw new StudioError('unsupported', `Outputs can stay on the GPU only on WebGPU, not on ${backend}.`, REPORT_IT);
           const ready = feedsFor(feeds);
           checkFetches(fetches);
           const outputs = await execute(await open('gpu'), ready, fetches);
@@ -137,7 +143,7 @@ export function createOrtEngine(parts: EngineParts): Engine {
     device: parts.device,
     create: (model, options = {}) =>
       queue(async () => {
-        if (disposed) throw new StudioError('runtime', 'This engine was disposed and can no longer load models.');
+        if (disposed) throw new StudioError('runtime', 'This engine was disposed and can no longer load models.', 'Reload the page.');
         return createSession(model, options);
       }),
     get liveSessions() {
@@ -158,6 +164,7 @@ function gpuTensor(name: string, tensor: Tensor): GpuTensor {
     throw new StudioError(
       'unsupported',
       `Output "${name}" is ${tensor.type} on ${tensor.location}: only float32 values can stay on the GPU.`,
+      'Choose WASM as the engine.',
     );
   return {
     dims: [...tensor.dims],

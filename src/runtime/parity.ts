@@ -29,7 +29,7 @@ export async function parityCheck(
   candidate: Engine,
   options: ParityOptions = {},
 ): Promise<Parity> {
-  if (feeds.length === 0) throw new StudioError('bad-data', 'A parity check needs at least one input.');
+  if (feeds.length === 0) throw new StudioError('bad-data', 'A parity check needs at least one input.', 'Give images.');
   const tolerance = options.tolerance ?? 1e-3;
   const expected = await runAll(reference, model, feeds);
   const actual = await runAll(candidate, model, feeds);

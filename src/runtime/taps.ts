@@ -13,7 +13,8 @@ export function addTaps(model: Model, names: readonly string[]): Model {
   const present = new Set(graph.outputs.map((output) => output.name));
   const added = [...new Set(names)].filter((name) => !present.has(name));
   const missing = added.find((name) => name === '' || !made.has(name));
-  if (missing !== undefined) throw new StudioError('bad-model', `"${missing}" is not a value that this network computes.`);
+  if (missing !== undefined)
+    throw new StudioError('bad-model', `"${missing}" is not a value that this network computes.`, 'Open the model again.');
   const outputs = [...graph.outputs, ...added.map((name) => graph.valueInfo.get(name) ?? { name, dtype: null, shape: null })];
   return { ...model, graph: { ...graph, outputs } };
 }

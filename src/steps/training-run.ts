@@ -28,7 +28,12 @@ export async function openTrainingPool(
   ctx: Pick<StepContext, 'cancel' | 'progress' | 'prepare'>,
 ): Promise<TrainingPool> {
   const p = spec?.preprocess ?? defaultPreprocess(model);
-  if (!p) throw new StudioError('unsupported', `${name} does not take one image, so it can't be trained here.`);
+  if (!p)
+    throw new StudioError(
+      'unsupported',
+      `${name} does not take one image, so it can't be trained here.`,
+      'Switch training off, or open a network with one image input.',
+    );
   const total = images.entries.length;
   const prepare = (index: number) => {
     ctx.cancel.throwIfAborted();

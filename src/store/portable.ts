@@ -1,5 +1,5 @@
 /** Structured-cloneable values as JSON plus binary parts, and back. */
-import { StudioError } from '../numerics';
+import { REPORT_IT, StudioError } from '../numerics';
 
 type Plain = null | boolean | number | string | readonly Plain[] | { readonly [key: string]: Plain };
 
@@ -47,7 +47,7 @@ export function openPacker(): Packer {
   };
   const view = (v: ArrayBufferView): Plain => {
     const of = v.constructor.name;
-    if (!Object.hasOwn(ARRAYS, of)) throw new StudioError('runtime', `A ${of} can't be exported.`);
+    if (!Object.hasOwn(ARRAYS, of)) throw new StudioError('runtime', `A ${of} can't be exported.`, REPORT_IT);
     return { [TAG]: 'array', of, part: part(v, () => new Blob([v as BlobPart])) };
   };
   const object = (value: object): Plain => {
@@ -82,7 +82,7 @@ export function openPacker(): Packer {
       case 'object':
         return value === null ? null : object(value);
       default:
-        throw new StudioError('runtime', `A ${typeof value} can't be exported.`);
+        throw new StudioError('runtime', `A ${typeof value} can't be exported.`, REPORT_IT);
     }
   }
   return { pack, parts };

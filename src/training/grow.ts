@@ -210,7 +210,12 @@ export async function growDetector(options: GrowOptions, ctx: GrowContext, resum
   const normalizing = (w: number, h: number) => buildDetector({ ...shape, width: w, height: h, batch, normalization: 'batch' });
   const network = normalizing(trainWidth, trainHeight);
   const [spec, full] = [matchFamily(small), matchFamily(plain)];
-  if (!spec || !full) throw new StudioError('bad-option', 'No detector can be built of these sizes.');
+  if (!spec || !full)
+    throw new StudioError(
+      'bad-option',
+      'No detector can be built of these sizes.',
+      'Choose other sizes: width and height as multiples of 32.',
+    );
   const p = spec.preprocess;
   const variables = variablesOf(network, options);
   const open = asInputs(network, variables);

@@ -161,7 +161,12 @@ function recolour(canvas: Float32Array, { hue, saturation, brightness, gains }: 
 
 /** Interleaved RGB in 0…255 as the network wants it, rounded to 8 bit. */
 function prepared(canvas: Float32Array, p: Preprocess): Float32Array | Uint8Array {
-  if (p.channels === 'gray') throw new StudioError('unsupported', 'Networks with one channel cannot be trained with labels.');
+  if (p.channels === 'gray')
+    throw new StudioError(
+      'unsupported',
+      'Networks with one channel cannot be trained with labels.',
+      'Train it by distillation from the original instead.',
+    );
   const area = p.width * p.height;
   const float = p.dtype === 'float32';
   const out = float ? new Float32Array(3 * area) : new Uint8Array(3 * area);

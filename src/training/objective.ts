@@ -1,7 +1,7 @@
 /** A student's training graph and what it is taught by as an objective: sessions, targets, micro-batches. */
 import { buildTrainingGraph, lowerFakeQuant } from '../autodiff';
 import type { GroundTruth } from '../data';
-import { StudioError } from '../numerics';
+import { REPORT_IT, StudioError } from '../numerics';
 import { type Model, serializeModel } from '../onnx';
 import type { Engine, RunTensor, Session, SessionOptions, Tensors } from '../runtime';
 import { MASS } from './losses/distill';
@@ -56,7 +56,7 @@ export interface GraphObjective extends Objective {
 
 function scalarOf(tensor: RunTensor | undefined, name: string): number {
   const value = tensor?.data[0];
-  if (typeof value !== 'number') throw new StudioError('runtime', `The training graph gave no "${name}".`);
+  if (typeof value !== 'number') throw new StudioError('runtime', `The training graph gave no "${name}".`, REPORT_IT);
   return value;
 }
 

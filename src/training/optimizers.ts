@@ -3,7 +3,7 @@
  * by orders of magnitude and one step size for all destroys the network; here each variable says what one unit is (the rms
  * of an output channel, a channel's σ, a log scale's 1), gradients are taken and steps are made in these units.
  */
-import { StudioError } from '../numerics';
+import { REPORT_IT, StudioError } from '../numerics';
 
 /** Something that is trained: one input of the training graph. */
 export interface Variable {
@@ -98,6 +98,7 @@ export function inUnits(variable: Variable, gradient: ArrayLike<number>): Float6
     throw new StudioError(
       'runtime',
       `The gradient of "${name}" has ${gradient.length} values for ${data.length}, with ${unit.length} units.`,
+      REPORT_IT,
     );
   const part = data.length / unit.length;
   const direction = directions.get(variable) ?? new Float64Array(data.length);

@@ -3,7 +3,7 @@
  * diverges, and returns the average that was best on unseen data. Its whole state is plain data, so a run can be stored
  * and resumed to the bit.
  */
-import { StudioError } from '../numerics';
+import { REPORT_IT, StudioError } from '../numerics';
 import { applyStep, emptySlots, inUnits, type OptimizerId, type Variable } from './optimizers';
 import { averageDecay, rateFactor, SCHEDULE, type Schedule } from './schedule';
 
@@ -166,7 +166,7 @@ function stepAll(
   if (!Number.isFinite(loss) || (state.usualLoss > 0 && loss > EXPLOSION * state.usualLoss)) return false;
   const directions = variables.map((variable) => {
     const gradient = gradients[variable.name];
-    if (!gradient) throw new StudioError('runtime', `The training graph gave no gradient of "${variable.name}".`);
+    if (!gradient) throw new StudioError('runtime', `The training graph gave no gradient of "${variable.name}".`, REPORT_IT);
     return inUnits(variable, gradient);
   });
   let squares = 0;

@@ -34,7 +34,7 @@ const isRecipe = (json: unknown): boolean => typeof json === 'object' && json !=
  * @throws StudioError 'bad-data' for an empty folder, 'bad-file' for a single file of another kind
  */
 export async function sortFiles(files: readonly SourceFile[]): Promise<Intake> {
-  if (files.length === 0) throw new StudioError('bad-data', t('alerts.emptyFolder'));
+  if (files.length === 0) throw new StudioError('bad-data', t('alerts.emptyFolder'), t('alerts.emptyFolderHint'));
   const workspace = files.find(({ path }) => /\.bonsai$/i.test(path));
   if (workspace) return { ...NOTHING, workspace: workspace.file };
   const model = files.find(({ path }) => /\.onnx$/i.test(path));
@@ -60,7 +60,7 @@ export async function sortFiles(files: readonly SourceFile[]): Promise<Intake> {
   // No known ending: the reader recognises by content what it is, and says so.
   const only = files[0]!;
   if (files.length === 1) return { ...NOTHING, model: { name: only.path, bytes: await bytesOf(only.file), external: new Map() } };
-  throw new StudioError('bad-file', t('alerts.unknownFile', { name: only.path }));
+  throw new StudioError('bad-file', t('alerts.unknownFile', { name: only.path }), t('alerts.unknownFileHint'));
 }
 
 function fileOf(entry: FileSystemFileEntry): Promise<File> {

@@ -299,7 +299,7 @@ describe('wrong files', () => {
     const data = { items: [], files: [folder], dragOperationsMask: 1 };
     for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
       await client.send('Input.dispatchDragEvent', { type, x: 300, y: 300, data });
-    await saidOnce('The folder is empty: drop one with images, or an ONNX model.');
+    await saidOnce('The folder is empty. Drop one with images, or an ONNX model.');
     rmdirSync(folder);
   });
 

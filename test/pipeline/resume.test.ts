@@ -16,7 +16,7 @@ function pictures(first: number, count: number): ImageSet {
   const scenes = sceneSet(first, count, { width: 96, height: 64 });
   const load = async (i: number) => {
     const { fileName } = scenes.entries[i]!;
-    if (i % 7 === 5) throw new StudioError('bad-data', `${fileName} is damaged.`);
+    if (i % 7 === 5) throw new StudioError('bad-data', `${fileName} is damaged.`, 'Choose another.');
     const image = drawn.get(fileName) ?? (await scenes.load(i));
     drawn.set(fileName, image);
     return image;

@@ -298,7 +298,7 @@ describe('cancel', () => {
         return aborted;
       },
       throwIfAborted() {
-        if (aborted) throw new StudioError('cancelled', 'Cancelled.');
+        if (aborted) throw new StudioError('cancelled', 'Cancelled.', '');
       },
     };
     const env = environment({

@@ -45,7 +45,7 @@ export function noiseImages(count: number, broken: readonly number[] = []): Imag
     categories: null,
     notes: [],
     load: async (index) => {
-      if (broken.includes(index)) throw new StudioError('bad-data', `${index}.jpg is no image.`);
+      if (broken.includes(index)) throw new StudioError('bad-data', `${index}.jpg is no image.`, 'Choose another.');
       const random = createRandom(100 + index);
       const contrast = (20 + 37 * index) % 256;
       return { width: 32, height: 32, data: Uint8Array.from({ length: 32 * 32 * 3 }, () => Math.floor(random.next() * contrast)) };

@@ -82,7 +82,7 @@ describe('growing a detector', { timeout: 60_000 }, () => {
     expect(result.looks.map(({ step }) => step)).toEqual([0, 3]);
     const cancel = {
       throwIfAborted() {
-        if (steps >= 2) throw new StudioError('cancelled', 'Cancelled.');
+        if (steps >= 2) throw new StudioError('cancelled', 'Cancelled.', '');
       },
     };
     const live = (await engine()).liveSessions;

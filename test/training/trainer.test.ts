@@ -103,7 +103,7 @@ describe('training', () => {
     let steps = 0;
     const cancel = {
       throwIfAborted() {
-        if (steps >= 7) throw new StudioError('cancelled', 'Cancelled.');
+        if (steps >= 7) throw new StudioError('cancelled', 'Cancelled.', '');
       },
     };
     await expect(train(quadratic(), variables, settings, { cancel, onStep: () => steps++ })).rejects.toThrow('Cancelled.');

@@ -48,9 +48,10 @@ interface Place {
  */
 export async function openGpuMeasurer(engine: Engine, model: Model, tensors: readonly MeasuredTensor[]): Promise<Measurer> {
   const device = engine.device;
-  if (!device) throw new StudioError('unsupported', `The ${engine.backend} engine has no GPU device.`);
+  if (!device) throw new StudioError('unsupported', `The ${engine.backend} engine has no GPU device.`, 'Choose WASM as the engine.');
   const other = tensors.find((t) => t.dtype !== 'float32');
-  if (other) throw new StudioError('unsupported', `"${other.name}" is ${other.dtype}: the GPU measures float32 only.`);
+  if (other)
+    throw new StudioError('unsupported', `"${other.name}" is ${other.dtype}: the GPU measures float32 only.`, 'Choose WASM as the engine.');
   for (const t of tensors) checkBufferSize(device, `Value "${t.name}"`, 4 * elementsOf(planesOf(t.dims)));
   const inputs = new Set(model.graph.inputs.map((input) => input.name));
   const onGpu = tensors.filter((t) => !inputs.has(t.name));
@@ -148,7 +149,12 @@ function decode(bytes: ArrayBuffer, p: Place): Contribution {
   const { min, max } = decodeRange(new Uint32Array(bytes, p.range, 2 * p.planes.channels));
   const [low, high] = [smallest(min), largest(max)];
   // The kernels' counts and sums mean nothing then; the CPU leaves such values out one by one.
-  if (!Number.isFinite(high - low)) throw new StudioError('runtime', `Value "${p.name}" has infinite or NaN values.`);
+  if (!Number.isFinite(high - low))
+    throw new StudioError(
+      'runtime',
+      `Value "${p.name}" has infinite or NaN values.`,
+      'Choose WASM as the engine; if it stays, export the model again.',
+    );
   const grid = gridFor(low, high);
   const moments = decodeMoments(new Float32Array(bytes, p.moments, 2 * MOMENT_PARTS));
   return { min, max, elements: elementsOf(p.planes), values: { counts: new Uint32Array(bytes, p.bins, BINS), grid, moments } };

@@ -127,7 +127,11 @@ export async function layerSqnr(
   const p = float.spec?.preprocess ?? defaultPreprocess(float.model);
   const input = float.spec?.input ?? float.model.graph.inputs[0]?.name;
   if (!p || !input)
-    throw new StudioError('unsupported', `${float.name} does not take one image, so its layers can't be compared on images.`);
+    throw new StudioError(
+      'unsupported',
+      `${float.name} does not take one image, so its layers can't be compared on images.`,
+      'Open a network with one image input.',
+    );
   const feeds = await fewFeeds(float, images, count, ctx);
   if (feeds.length === 0) throw new StudioError('bad-data', `No image of ${images.name} can be decoded.`, 'Choose other images.');
   const onImage = (done: number, total: number): void => ctx.progress({ step: quantizeMeta.id, label: 'Comparing layers', done, total });

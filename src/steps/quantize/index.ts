@@ -101,7 +101,11 @@ export async function quantize(
   const float = quantizableModel(artifact.model);
   const start: QuantState = { float, plan: planQuantization(float, ranges, settings, artifact.spec) };
   if (start.plan.layers.length === 0)
-    throw new StudioError('unsupported', `${artifact.name} has no layer with constant weights, so there is nothing to quantize.`);
+    throw new StudioError(
+      'unsupported',
+      `${artifact.name} has no layer with constant weights, so there is nothing to quantize.`,
+      'Fold constants, or switch the quantize step off.',
+    );
   const notes = [...start.plan.notes];
   const state = await repaired(artifact, start, ranges, settings, ctx, source, (text) => notes.push(text));
   ctx.cancel.throwIfAborted();

@@ -98,7 +98,12 @@ interface Network {
 function seenBy({ name, model, spec }: ModelArtifact): Omit<Network, 'model'> {
   const p = spec?.preprocess ?? defaultPreprocess(model);
   const input = spec?.input ?? model.graph.inputs[0]?.name;
-  if (!p || !input) throw new StudioError('unsupported', `${name} does not take one image, so it can't be trained here.`);
+  if (!p || !input)
+    throw new StudioError(
+      'unsupported',
+      `${name} does not take one image, so it can't be trained here.`,
+      'Switch recovery off, or open a network with one image input.',
+    );
   return { p, input };
 }
 

@@ -188,7 +188,11 @@ export function planDistillation(
   const outputs = heads || other ? [] : plainOutputs(model);
   const pairs = features && features.strength > 0 ? features.tensors : [];
   if (!heads && outputs.length === 0 && pairs.length === 0)
-    throw new StudioError('unsupported', 'The network has no floating-point output that could be compared with the original.');
+    throw new StudioError(
+      'unsupported',
+      'The network has no floating-point output that could be compared with the original.',
+      'Export it with raw heads.',
+    );
   const watched = [...new Set([...(heads?.values ?? outputs), ...pairs.map(({ value, teacher = value }) => teacher)])];
   const values = [...new Set([...(ownHeads?.values ?? outputs), ...pairs.map(({ value }) => value)])];
 

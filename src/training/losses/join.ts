@@ -1,5 +1,5 @@
 /** Several losses on one student, each with its weight: distillation and labels at once. */
-import { StudioError } from '../../numerics';
+import { REPORT_IT, StudioError } from '../../numerics';
 import { type Model, type Node, type Tensor, type ValueInfo, valueInfo, withGraph } from '../../onnx';
 import type { TargetSource } from '../objective';
 import { GraphWriter } from './writer';
@@ -32,7 +32,7 @@ function union(base: Model, models: readonly Model[]): Model {
     for (const n of graph.nodes) {
       if (n.outputs.every((name) => known.has(name))) continue;
       const twice = n.outputs.find((name) => made.has(name));
-      if (twice !== undefined) throw new StudioError('bad-option', `Two losses both compute "${twice}".`);
+      if (twice !== undefined) throw new StudioError('bad-option', `Two losses both compute "${twice}".`, REPORT_IT);
       for (const name of n.outputs) made.add(name);
       own.push(n);
     }
@@ -47,7 +47,12 @@ function union(base: Model, models: readonly Model[]): Model {
  */
 export function joinLosses(losses: readonly WeightedLoss[]): JoinedLoss {
   const wanted = losses.filter(({ weight }) => weight > 0);
-  if (wanted.length === 0) throw new StudioError('bad-option', 'Every loss has the weight 0: nothing would be learned.');
+  if (wanted.length === 0)
+    throw new StudioError(
+      'bad-option',
+      'Every loss has the weight 0: nothing would be learned.',
+      'Give at least one of them a weight above 0.',
+    );
   return {
     student(model) {
       const made = wanted.map(({ student }) => student(model));

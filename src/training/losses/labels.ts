@@ -11,7 +11,7 @@
  */
 import type { GroundTruth } from '../../data';
 import type { DetectorSpec, HeadLevel } from '../../models';
-import { StudioError } from '../../numerics';
+import { REPORT_IT, StudioError } from '../../numerics';
 import { inferShapes, type Model, serializeModel, valueInfo } from '../../onnx';
 import type { Engine, Tensors } from '../../runtime';
 import type { TargetSource } from '../objective';
@@ -181,7 +181,12 @@ export function planLabels(model: Model, spec: DetectorSpec | null, options: Lab
     const answers = w.as(answersOf(w), ANSWERS);
     const made = w.done([valueInfo(answers, 'float32', null)]);
     const shape = shapeOf(made, ANSWERS);
-    if (shape.cells !== cells) throw new StudioError('unsupported', `The detector has ${shape.cells} cells; its levels have ${cells}.`);
+    if (shape.cells !== cells)
+      throw new StudioError(
+        'unsupported',
+        `The detector has ${shape.cells} cells; its levels have ${cells}.`,
+        'Export it again with a fixed input size.',
+      );
     return { answers: made, shape };
   };
 
@@ -222,7 +227,7 @@ export function planLabels(model: Model, spec: DetectorSpec | null, options: Lab
       moving: true,
       async targets({ images, truths }, values) {
         if (truths?.length !== shape.batch)
-          throw new StudioError('bad-data', `A batch of ${shape.batch} images came with labels of ${truths?.length ?? 0}.`);
+          throw new StudioError('bad-data', `A batch of ${shape.batch} images came with labels of ${truths?.length ?? 0}.`, REPORT_IT);
         const boxes = truths.map((list) => labelBoxes(list, options.categoryIds));
         const outputs = await session.run({ ...images, ...feeds(values) }, [ANSWERS]);
         return makeTargets(outputs[ANSWERS]!.data as Float32Array, shape, levels, boxes, places);

@@ -81,7 +81,7 @@ function imageSet(
     notes: [],
     async load(i) {
       log?.loads.push(i);
-      if (bad.includes(i)) throw new StudioError('bad-data', `${i}.jpg is damaged.`);
+      if (bad.includes(i)) throw new StudioError('bad-data', `${i}.jpg is damaged.`, 'Choose another.');
       return { width: 64, height: 64, data: new Uint8Array(64 * 64 * 3).fill(i) };
     },
   };

@@ -28,7 +28,7 @@ export function imageSet(count: number, broken: readonly number[] = []): ImageSe
     categories: null,
     notes: [],
     load: async (i) => {
-      if (broken.includes(i)) throw new StudioError('bad-data', `${i}.png is damaged.`);
+      if (broken.includes(i)) throw new StudioError('bad-data', `${i}.png is damaged.`, 'Choose another.');
       return image(i);
     },
   };

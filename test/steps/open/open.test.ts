@@ -68,14 +68,17 @@ describe('choosePreprocess', () => {
     const opened = await openModel('s.onnx', SCENES);
     await expect(choosePreprocess(opened, images, 'sepia', { engine, cancel })).rejects.toMatchObject({ code: 'bad-option' });
     const stop = () => {
-      throw new StudioError('cancelled', 'Cancelled.');
+      throw new StudioError('cancelled', 'Cancelled.', '');
     };
     const cancelled = { aborted: true, throwIfAborted: stop };
     await expect(choosePreprocess(opened, images, 'auto', { engine, cancel: cancelled })).rejects.toMatchObject({ code: 'cancelled' });
   });
 
   it('images that can’t be decoded are passed over', async () => {
-    const damaged = { ...images, load: (i: number) => (i < 4 ? Promise.reject(new StudioError('bad-data', 'damaged')) : images.load(i)) };
+    const damaged = {
+      ...images,
+      load: (i: number) => (i < 4 ? Promise.reject(new StudioError('bad-data', 'damaged', 'Choose another.')) : images.load(i)),
+    };
     const { choice } = await choosePreprocess(await openModel('s.onnx', SCENES), damaged, 'auto', { engine, cancel });
     expect(choice.proposed).toBe(false);
   });

@@ -147,7 +147,7 @@ describe('sensitivity scan', () => {
     const cancel = {
       aborted: false,
       throwIfAborted() {
-        if (++runs > 40) throw new StudioError('cancelled', 'Cancelled.');
+        if (++runs > 40) throw new StudioError('cancelled', 'Cancelled.', '');
       },
     };
     await expect(scanSensitivity(await artifactOf(detector()), pictures(4), { ...ctx, cancel }, { images: 2 })).rejects.toThrow(

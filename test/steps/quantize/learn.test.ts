@@ -192,7 +192,7 @@ describe('learn', () => {
           return steps >= 3;
         },
         throwIfAborted() {
-          if (steps >= 3) throw new StudioError('cancelled', 'Cancelled.');
+          if (steps >= 3) throw new StudioError('cancelled', 'Cancelled.', '');
         },
       },
       progress: ({ done }) => {

@@ -97,7 +97,7 @@ describe('recover', () => {
     const cancel = {
       aborted: false,
       throwIfAborted() {
-        if (steps >= 7) throw new StudioError('cancelled', 'Cancelled.');
+        if (steps >= 7) throw new StudioError('cancelled', 'Cancelled.', '');
       },
     };
     const progress = ({ step, label }: { step: string; label: string }) => {

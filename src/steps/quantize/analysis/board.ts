@@ -4,7 +4,7 @@
  * session for each of the hundreds of plans that an analysis asks about. Each value passes an If: off, it is copied; on,
  * it is rounded by Div, Round, Clip and Mul, which gives QuantizeLinear's and DequantizeLinear's values exactly. Constants are inputs.
  */
-import { fakeQuant, integerLimits, type QParams, StudioError } from '../../../numerics';
+import { fakeQuant, integerLimits, type QParams, REPORT_IT, StudioError } from '../../../numerics';
 import { type Model, serializeModel, type Tensor, toFloat32 } from '../../../onnx';
 import { addTaps, type Engine, type RunTensor, type Session, type Tensors } from '../../../runtime';
 import type { QuantPlan } from '../plan-types';
@@ -108,7 +108,7 @@ export async function openBoard(
 
   const run: Board['run'] = async (feeds, state, values = [], carried) => {
     if ([...state.plan.activations.keys()].some((value) => !switchable.has(value)))
-      throw new StudioError('runtime', 'This plan quantizes a value that the switchboard was not opened for.');
+      throw new StudioError('runtime', 'This plan quantizes a value that the switchboard was not opened for.', REPORT_IT);
     const first = carried ? firstOf(state.plan, values) : -1;
     const part = parts.findLast(({ node }) => node === 0 || node <= first)!;
     const names = values.map((value) => [value, readAs(value)] as const);

@@ -24,7 +24,11 @@ export async function loadFeeds(
   const p = artifact.spec?.preprocess ?? defaultPreprocess(artifact.model);
   const input = artifact.spec?.input ?? artifact.model.graph.inputs[0]?.name;
   if (!p || !input)
-    throw new StudioError('unsupported', `${artifact.name} does not take one image, so its layers can't be compared on images.`);
+    throw new StudioError(
+      'unsupported',
+      `${artifact.name} does not take one image, so its layers can't be compared on images.`,
+      'Open a network with one image input.',
+    );
   const loaded: LoadedImage[] = [];
   for (const index of indices) {
     ctx.cancel.throwIfAborted();

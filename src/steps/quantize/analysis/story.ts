@@ -91,7 +91,12 @@ function histogram(detections: readonly Detection[], names: readonly string[]): 
 export async function tellStory({ float, spec, options, end, image, feeds, placement }: StoryInput, ctx: AnalysisContext): Promise<Story> {
   const rows = findRows(end.float, end.plan, options, spec);
   const count = rows.rows.length;
-  if (count === 0) throw new StudioError('unsupported', 'No layer of this network is quantized, so there is nothing to tell.');
+  if (count === 0)
+    throw new StudioError(
+      'unsupported',
+      'No layer of this network is quantized, so there is nothing to tell.',
+      'Change the quantize step, or open a float network.',
+    );
   const board = await openBoard(end.float, [end.plan], [], ctx.engine, { exact: float });
   try {
     const exact = await board.run(feeds, { float, plan: { ...end.plan, ...NOTHING } });

@@ -26,7 +26,12 @@ export async function splitFeeds(
 ): Promise<{ fit: Feeds; held: Feeds; heldImages: ImageSet }> {
   const p = artifact.spec?.preprocess ?? defaultPreprocess(artifact.model);
   const input = artifact.spec?.input ?? artifact.model.graph.inputs[0]?.name;
-  if (!p || !input) throw new StudioError('unsupported', `${artifact.name} does not take one image, so repairs can't be fitted on images.`);
+  if (!p || !input)
+    throw new StudioError(
+      'unsupported',
+      `${artifact.name} does not take one image, so repairs can't be fitted on images.`,
+      'Switch the repairs off, or open a network with one image input.',
+    );
   const wanted = Math.min(limit, images.entries.length);
   const kept = new Map<number, Tensors>();
   let bytes = 0;

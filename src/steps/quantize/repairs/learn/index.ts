@@ -121,7 +121,12 @@ export async function openLearning(state: QuantState, ctx: RepairContext, settin
   const { spec, engine } = ctx;
   const p = spec?.preprocess ?? defaultPreprocess(ctx.teacher);
   const input = spec?.input ?? ctx.teacher.graph.inputs[0]?.name;
-  if (!p || !input) throw new StudioError('unsupported', 'Only networks that take one image can be trained here.');
+  if (!p || !input)
+    throw new StudioError(
+      'unsupported',
+      'Only networks that take one image can be trained here.',
+      'Switch learning and QAT off, or open a network with one image input.',
+    );
   const sized = (model: Model): Model => fixDimensions(model, { [input]: inputDims(p) });
   const teacher = sized(ctx.teacher);
   const compared = settings.features > 0 ? junctions(state) : [];
