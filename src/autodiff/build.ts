@@ -116,7 +116,7 @@ function noRule(n: Node, why: string): StudioError {
   return new StudioError(
     'unsupported',
     `${n.name} (${n.op}) has no gradient here: ${why}.`,
-    'Freeze the weights up to this layer, or cut the network before it.',
+    'Freeze the layers up to this one (frozen layers of the recovery), or cut the network before it.',
   );
 }
 

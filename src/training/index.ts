@@ -56,6 +56,7 @@ export {
   openPool,
   type Prepare,
   plainBatches,
+  repeatedBatches,
   stepImages,
   type TrainingImages,
   type TrainingPool,
@@ -77,4 +78,13 @@ export {
   train,
   type Values,
 } from './trainer';
-export { asInputs, biasedOutputs, trainableWeights, variableFeeds, type WeightRates, weightUnit, withValues } from './weights';
+export {
+  asInputs,
+  beginningParameters,
+  biasedOutputs,
+  trainableWeights,
+  variableFeeds,
+  type WeightRates,
+  weightUnit,
+  withValues,
+} from './weights';

@@ -1,17 +1,20 @@
 /** A student's training graph and what it is taught by as an objective: sessions, targets, micro-batches. */
-import { buildTrainingGraph, lowerFakeQuant } from '../autodiff';
+import { buildTrainingGraph, lowerFakeQuant, splitFrozen } from '../autodiff';
 import type { GroundTruth } from '../data';
 import { REPORT_IT, StudioError } from '../numerics';
 import { type Model, serializeModel } from '../onnx';
 import type { Engine, RunTensor, Session, SessionOptions, Tensors } from '../runtime';
 import { MASS } from './losses/distill';
 import type { Variable } from './optimizers';
+import { openPrefix, type Prefix } from './prefix';
 import type { Objective, Values } from './trainer';
 import { variableFeeds } from './weights';
 
 /** Images that go through the graph at once. */
 export interface Batch {
   readonly images: Tensors;
+  /** Names images that come again as they are: what is computed from them alone is kept. Absent for images of one step. */
+  readonly key?: string;
   /** What is to be seen on each image, boxes in network pixels; where the loss wants labels. */
   readonly truths?: readonly (readonly GroundTruth[])[];
 }
@@ -44,6 +47,11 @@ export interface GraphObjectiveParts {
   readonly student: { readonly model: Model; readonly loss: string; readonly parts?: Readonly<Record<string, string>> };
   readonly variables: readonly Variable[];
   readonly map?: VariableMap;
+  /**
+   * Inputs of the student that are images: what depends on them alone, before the first variable, is computed apart, once for
+   * images with a key. Absent: the student stays in one piece.
+   */
+  readonly frozenInputs?: readonly string[];
   /** Micro-batches of a training step. The same step always gives the same. */
   batches(step: number): Promise<readonly Batch[]>;
   /** Micro-batches that no step sees. */
@@ -71,13 +79,13 @@ function identity(variables: readonly Variable[]): VariableMap {
 
 /** A network whose outputs are the targets. */
 export async function teacherSource(engine: Engine, model: Model): Promise<TargetSource> {
-  const session = await engine.create(serializeModel(model));
+  const teacher = await openPrefix(engine, model);
   return {
-    async targets({ images }) {
-      const feeds = await session.run(images);
+    async targets({ images, key }) {
+      const feeds = await teacher.answer(key ?? null, () => images);
       return { feeds, mass: scalarOf(feeds[MASS], MASS) };
     },
-    release: () => session.release(),
+    release: () => teacher.release(),
   };
 }
 
@@ -100,7 +108,8 @@ export async function openObjective(parts: GraphObjectiveParts): Promise<GraphOb
   const { engine, student, variables, map = identity(variables) } = parts;
   const partNames = Object.entries(student.parts ?? {});
   const extraOutputs = partNames.map(([, value]) => value);
-  const training = buildTrainingGraph(student.model, { loss: student.loss, trainable: map.inputs, extraOutputs, target: engine.backend });
+  const split = parts.frozenInputs ? splitFrozen(student.model, map.inputs, parts.frozenInputs) : { prefix: null, rest: student.model };
+  const training = buildTrainingGraph(split.rest, { loss: student.loss, trainable: map.inputs, extraOutputs, target: engine.backend });
   const gradientNames = map.inputs.map((name) => training.gradients.get(name)!);
   const wanted = [student.loss, ...extraOutputs, ...gradientNames];
   const opened: { release(): Promise<void> }[] = [];
@@ -117,10 +126,13 @@ export async function openObjective(parts: GraphObjectiveParts): Promise<GraphOb
     opened.push(source);
     // Optimised, ONNX Runtime would run the nodes in an order that keeps every activation until the end, and no faster.
     const trainer = await open(training.model, { optimization: 'disabled' });
-    const judge = await open(lowerFakeQuant(student.model));
+    const judge = await open(lowerFakeQuant(split.rest));
+    const prefix: Prefix | null = split.prefix && (await openPrefix(engine, split.prefix));
+    if (prefix) opened.push(prefix);
     const withTargets = async (batch: Batch, values: Values) => {
       const { feeds, mass } = await source.targets(batch, values);
-      return { feeds: { ...batch.images, ...feeds }, mass };
+      const known = await prefix?.answer(batch.key ?? null, () => batch.images);
+      return { feeds: { ...batch.images, ...known, ...feeds }, mass };
     };
     const unseen: Awaited<ReturnType<typeof withTargets>>[] = [];
     const unseenAt = async (i: number, values: Values) => {

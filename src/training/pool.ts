@@ -160,6 +160,20 @@ export function augmentedBatches(
   };
 }
 
+/** Images of a step as they are: each comes again in every epoch, so what is computed from it alone can be kept. */
+export function repeatedBatches(
+  images: TrainingImages,
+  input: string,
+  p: Preprocess,
+  dims: readonly number[],
+  perStep: number,
+  seed: number,
+): (step: number) => Promise<readonly Batch[]> {
+  const pick = stepImages(images.count, perStep, seed);
+  const { at } = plainBatches(images, input, p, dims);
+  return (step) => Promise.all(pick(step).map(async (index) => ({ ...(await at(index)), key: String(index) })));
+}
+
 /** Images as they are, for judging. */
 export function plainBatches(images: TrainingImages, input: string, p: Preprocess, dims: readonly number[]) {
   return {

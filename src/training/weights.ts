@@ -68,6 +68,18 @@ export function trainableWeights(model: Model, sigma: ReadonlyMap<string, Float3
   return [...found.values()];
 }
 
+/**
+ * Constants that a network's beginning reads: its first layers in the order of the graph, with what follows each.
+ * @param layers convolutions and matrix products
+ */
+export function beginningParameters({ graph: { nodes, initializers } }: Model, layers: number): ReadonlySet<string> {
+  if (layers === 0) return new Set();
+  let seen = 0;
+  const end = nodes.findIndex(({ op, domain }) => domain === '' && LAYERS.has(op) && ++seen > layers);
+  const beginning = end < 0 ? nodes : nodes.slice(0, end);
+  return new Set(beginning.flatMap(({ inputs }) => inputs).filter((name) => initializers.has(name)));
+}
+
 /** Outputs of layers with biases: what {@link trainableWeights} wants σ of. */
 export function biasedOutputs(model: Model): readonly string[] {
   return model.graph.nodes.flatMap((node) => (LAYERS.has(node.op) && (node.inputs[2] ?? '') !== '' ? [node.outputs[0]!] : []));

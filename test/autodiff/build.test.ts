@@ -125,7 +125,7 @@ describe('what can’t be trained is refused', () => {
       expect.objectContaining({
         code: 'unsupported',
         message: 'layer_7 (LRN) has no gradient here: no rule was written for it.',
-        hint: 'Freeze the weights up to this layer, or cut the network before it.',
+        hint: 'Freeze the layers up to this one (frozen layers of the recovery), or cut the network before it.',
       }),
     );
     expect(buildTrainingGraph(model, { loss: 'y', trainable: ['v'] }).gradients.get('v')).toBe('v_grad');

@@ -10,6 +10,7 @@ import type { Tensors } from '../../runtime';
 import {
   asInputs,
   augmentedBatches,
+  beginningParameters,
   biasedOutputs,
   channelSigma,
   type FeatureLoss,
@@ -21,6 +22,7 @@ import {
   openObjective,
   plainBatches,
   planDistillation,
+  repeatedBatches,
   TRAIN_SETTINGS,
   type TrainingPool,
   trainableWeights,
@@ -48,6 +50,8 @@ export interface RecoverOptions {
   readonly biasRate: number;
   readonly optimizer: 'adam' | 'adamw' | 'sgd';
   readonly batch: number;
+  readonly frozenLayers: number;
+  readonly augment: boolean;
   readonly patience: number;
 }
 
@@ -220,10 +224,19 @@ export async function recover(
       : { count: feeds.count, at: async (i: number) => ({ [student.input]: (await feeds.at(i))[teacher.input]! }) };
   const sigma = await channelSigma(student.model, biasedOutputs(student.model), own, ctx);
   const weights = trainableWeights(built.model, sigma, { weight: options.weightRate, bias: options.biasRate });
-  const variables = [...weights.filter(({ name }) => !loss.projections.some((own) => own.name === name)), ...loss.projections];
+  const frozen = beginningParameters(student.model, options.frozenLayers);
+  const trained = weights.filter(({ name }) => !frozen.has(name) && !loss.projections.some((own) => own.name === name));
+  if (trained.length === 0)
+    throw new StudioError(
+      'bad-option',
+      `With ${options.frozenLayers} frozen layers nothing of ${input.student.name} is left to train.`,
+      'Freeze fewer layers.',
+    );
+  const variables = [...trained, ...loss.projections];
   const batch = (image: Tensors[string]): Tensors => ({ [student.input]: image, [teacher.input]: image });
   const bothInputs = <T extends { readonly images: Tensors }>(b: T): T => ({ ...b, images: batch(b.images[teacher.input]!) });
-  const drawn = augmentedBatches(pool.fit, teacher.input, p, dims, options.batch, ctx.seed);
+  const draw = options.augment ? augmentedBatches : repeatedBatches;
+  const drawn = draw(pool.fit, teacher.input, p, dims, options.batch, ctx.seed);
   const unseen = plainBatches(pool.held, teacher.input, p, dims);
   const imageSteps = input.steps ?? options.steps;
   const steps = Math.ceil(imageSteps / options.batch);
@@ -235,15 +248,16 @@ export async function recover(
     judgeEvery: Math.max(1, Math.ceil(steps / looksIn(imageSteps))),
     patience: options.patience > 0 ? options.patience : Number.POSITIVE_INFINITY,
   };
-  const network = (trained: Readonly<Record<string, Float32Array>>): ModelArtifact => ({
+  const network = (values: Readonly<Record<string, Float32Array>>): ModelArtifact => ({
     ...input.student,
-    model: withValues(input.student.model, trained),
+    model: withValues(input.student.model, values),
   });
   const objective = await openObjective({
     engine: ctx.engine,
     teacher: loss.teacher(teacher.model),
     student: { ...built, model: asInputs(built.model, variables) },
     variables,
+    ...(frozen.size > 0 ? { frozenInputs: [student.input] } : {}),
     batches: async (step) => (await drawn(step)).map(bothInputs),
     unseen: { count: unseen.count, at: async (i) => bothInputs(await unseen.at(i)) },
   });
@@ -260,14 +274,14 @@ export async function recover(
   };
   try {
     const result = await runTraining(run, ctx);
-    const { values: trained, best, looks } = result;
+    const { values: learnt, best, looks } = result;
     notes.push(
       ...divergedNotes(label, result),
       best.step === 0
         ? `${label}: no step was better on ${pool.held.count} unseen images, so the network stays as it was.`
         : gainNote(label, result, run, pool.fit.count, pool.held.count),
     );
-    const model = best.step === 0 ? input.student.model : withValues(input.student.model, trained);
+    const model = best.step === 0 ? input.student.model : withValues(input.student.model, learnt);
     const artifact: ModelArtifact = { ...input.student, model, hash: await hashModel(serializeModel(model)) };
     return { artifact, report: { curve: looks, before: looks[0]!.unseen, after: best.unseen, notes } };
   } finally {

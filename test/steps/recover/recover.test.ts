@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sceneSet } from '../../../src/data';
 import { createRandom, StudioError } from '../../../src/numerics';
-import { fixDimensions, type Model, serializeModel, withGraph } from '../../../src/onnx';
+import { fixDimensions, type Model, node, serializeModel, withGraph } from '../../../src/onnx';
 import type { Engine } from '../../../src/runtime';
 import { createNodeEngine } from '../../../src/runtime/node';
 import { NO_JOURNAL } from '../../../src/steps/journal';
@@ -160,6 +160,57 @@ describe('recover', () => {
     expect(artifact.model).toBe(original.model);
     expect(report.after).toBe(report.before);
     expect(report.notes[0]).toContain('stays as it was');
+  }, 60_000);
+
+  it('leaves frozen layers as they are, and trains behind a layer that has no gradient', async () => {
+    const odd = (artifact: ModelArtifact): ModelArtifact => {
+      const { nodes } = artifact.model.graph;
+      const at = nodes.findIndex(({ op }) => op === 'Conv') + 1;
+      const [value] = nodes[at - 1]!.outputs as readonly [string];
+      const rest = nodes.slice(at).map((n) => ({ ...n, inputs: n.inputs.map((x) => (x === value ? 'odd' : x)) }));
+      const lrn = node('LRN', [value], ['odd'], { size: 1, alpha: 1e-9 }, 'normalise');
+      return { ...artifact, model: withGraph(artifact.model, { nodes: [...nodes.slice(0, at), lrn, ...rest] }) };
+    };
+    const own = { student: odd(student), teacher: odd(original) };
+    const options = { steps: 40, batch: 2 };
+    await expect(recover(input(own), options, context())).rejects.toThrow('normalise (LRN) has no gradient here');
+    const frozenLayers = 6;
+    const { artifact, report } = await recover(input(own), { ...options, frozenLayers }, context());
+    expect(report.after).toBeLessThan(report.before);
+    const layers = artifact.model.graph.nodes.filter(({ op }) => op === 'Conv');
+    const valuesOf = ({ model }: ModelArtifact, name: string) => model.graph.initializers.get(name)!.data as Float32Array;
+    const bits = (a: ModelArtifact, name: string) => Buffer.from(valuesOf(a, name).slice().buffer);
+    const same = layers.map(({ inputs }) => bits(artifact, inputs[1]!).equals(bits(own.student, inputs[1]!)));
+    expect(same.indexOf(false)).toBe(frozenLayers);
+    await expect(recover(input(own), { ...options, frozenLayers: 10_000 }, context())).rejects.toThrow(
+      'nothing of scenes-depthwise is left',
+    );
+  }, 60_000);
+
+  it('asks the teacher and the frozen layers once an image where images stay as they are', async () => {
+    let runs = 0;
+    const counting: Engine = {
+      ...engine,
+      async create(bytes, options) {
+        const session = await engine.create(bytes, options);
+        return {
+          ...session,
+          run(feeds, fetches) {
+            runs++;
+            return session.run(feeds, fetches);
+          },
+        };
+      },
+    };
+    const count = async (augment: boolean, steps: number) => {
+      runs = 0;
+      const few = input({ images: sceneSet(900_000, 12) });
+      await recover(few, { steps, batch: 2, frozenLayers: 8, augment }, context({ engine: counting }));
+      return runs;
+    };
+    // 8 images: each of the second 8 image-steps needs the training graph alone, or the teacher and the frozen part before.
+    expect((await count(false, 16)) - (await count(false, 8))).toBe(8);
+    expect((await count(true, 16)) - (await count(true, 8))).toBe(3 * 8);
   }, 60_000);
 
   it('trains on channels that are left after pruning against the same channels of the original', async () => {

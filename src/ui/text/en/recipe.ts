@@ -133,6 +133,8 @@ export const recipe = {
       biasRate: 'Learning rate, biases',
       optimizer: 'Optimizer',
       batch: 'Batch',
+      frozenLayers: 'Frozen layers',
+      augment: 'Change images in every step',
       patience: 'Patience',
       repairImages: 'Images for repairs',
       clipTrials: 'Trials',

@@ -136,6 +136,8 @@ export const recipe: Translation<typeof en> = {
       biasRate: '学習率（バイアス）',
       optimizer: 'オプティマイザー',
       batch: 'バッチ',
+      frozenLayers: '凍結するレイヤー',
+      augment: 'ステップごとに画像を変換',
       patience: '待機回数',
       repairImages: '対策用の画像数',
       clipTrials: '試行回数',
