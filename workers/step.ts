@@ -71,7 +71,7 @@ const table = {
     job?: string,
   ) {
     const { input, env } = await opened(source, choice, flags, on);
-    const { files, ...result } = await runRecipe(recipe, input, { ...env, job, event: (e) => void on.event(e) });
+    const { files, ...result } = await runRecipe(recipe, input, { ...env, job, watched: true, event: (e) => void on.event(e) });
     const zip = new Blob(zipPieces(files) as BlobPart[], { type: 'application/zip' });
     return { ...result, zip, files: [...files].map(([path, bytes]) => ({ path, bytes: bytes.length })) } satisfies JobResult;
   },

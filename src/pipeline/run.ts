@@ -21,6 +21,7 @@ import { NO_JOURNAL, stepHash, wholeName } from '../steps';
 import type { Prepared } from '../steps/quantize';
 import { agreement } from './agreement';
 import { type OpenJournal, openJournal } from './journal';
+import { layersWatcher } from './layers-watcher';
 import { stepOf } from './recipe';
 import { STEP_META } from './table';
 import type { ArtifactCache, Recipe, ResultRow, RunEnvironment, RunInput, RunResult } from './types';
@@ -196,6 +197,7 @@ export class Run {
       const engines = [this.env.engine.version, engineKey(this.env)];
       const asked = { options, judged: this.options('evaluate'), seed: this.recipe.seed, otherReading };
       const key = await stepHash(STEP_META.quantize, [...inputs, ...engines], asked);
+      const watch = this.env.watched ? await layersWatcher(this, artifact, options) : undefined;
       const make = async (ctx: StepContext) => {
         const seen: TrainingLook[] = [];
         const look = (one: TrainingLook) => {
@@ -203,7 +205,7 @@ export class Run {
           ctx.look?.(one);
         };
         const validate = (model: Model, held: ImageSet) => judge({ ...artifact, model }, held);
-        const quant = await quantize(artifact, ranges, options, ctx, { ...ctx, look, images, training, validate }, otherReading);
+        const quant = await quantize(artifact, ranges, options, ctx, { ...ctx, look, images, training, validate, watch }, otherReading);
         return { quant, looks: seen };
       };
       const { quant } = await this.kept(key, make, ({ looks }) => this.tell(looks));
@@ -380,7 +382,7 @@ function deviceNotes(title: string, findings: readonly DeviceFinding[]): readonl
   return [...groups.values()].map((group) => {
     const { node, state, reason, advice } = group[0]!;
     const others = group.length === 1 ? '' : ` and ${group.length - 1} other${group.length === 2 ? '' : 's'}`;
-    return `${title}, "${node}"${others}, ${state}: ${reason} ${advice}`.trim();
+    return `${title}, "${node}"${others}, ${state}: ${`${reason} ${advice}`.trim()}`;
   });
 }
 

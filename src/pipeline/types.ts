@@ -72,6 +72,8 @@ export interface RunEnvironment {
   readonly job?: string;
   /** Of journals, in milliseconds; for tests. */
   now?(): number;
+  /** Somebody looks on: a few runs more show what quantizing does to one image ('layers' events). Absent: no. */
+  readonly watched?: boolean;
   /** Called as soon as something can be shown. */
   event?(e: RunEvent): void;
 }
@@ -93,7 +95,20 @@ export type RunEvent =
   | { readonly type: 'ranges'; readonly ranges: RangesArtifact }
   | { readonly type: 'look'; readonly look: TrainingLook }
   | { readonly type: 'stage'; readonly stage: PruneStage }
+  | LayersEvent
   | { readonly type: 'step'; readonly step: StepId; readonly state: 'started' | 'done'; readonly seconds?: number };
+
+/** One image's detections while layers are quantized, in graph order; the first event of a pass is the float network. */
+export interface LayersEvent {
+  readonly type: 'layers';
+  /** Index into the evaluation images, or the calibration images where there are none. */
+  readonly image: number;
+  readonly quantized: number;
+  readonly layers: number;
+  /** False on the pass before repairs. */
+  readonly repaired: boolean;
+  readonly detections: readonly Detection[];
+}
 
 /** A pruning step and its recovery. */
 export interface PruneStage {

@@ -81,7 +81,11 @@ describe('the main job', () => {
   it('compresses with one press, and fills the table', async () => {
     const long = await watchLongTasks();
     await page.getByRole('button', { name: 'Compress for Hailo-8' }).click();
+    // Meanwhile: one image, layer after layer.
+    await page.getByText(/^[1-9]\d* of \d+ layers in INT8$/).waitFor({ timeout: 400_000 });
+    expect(await page.getByTestId('live').textContent()).toMatch(/^Quantizing, before any repair: [1-9]\d* detections in FP32, \d+ now$/);
     await page.getByRole('link', { name: 'Download bundle' }).waitFor({ timeout: 400_000 });
+    expect(await page.getByTestId('live').count()).toBe(0);
     const longest = Math.max(0, ...(await long()));
     expect(await page.locator('tr[data-row]').evaluateAll((rows) => rows.map((row) => row.getAttribute('data-row')))).toEqual([
       'fp32',

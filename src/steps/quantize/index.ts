@@ -9,13 +9,14 @@ import { type QuantizeOptions, quantizeMeta, readOptions } from './meta';
 import { planQuantization, replanConstants } from './plan';
 import { toTensorQuants } from './plan-types';
 import { buildQdq } from './qdq';
-import { type RepairSource, repaired } from './repairs/repaired';
+import { type RepairSource, repaired, wantsRepair } from './repairs/repaired';
 import type { QuantState } from './repairs/types';
 import { isQuantizedOp } from './rules';
 
 export {
   type AnalysisState,
   analyzeQuantization,
+  followLayers,
   loadFeeds,
   newAnalysisState,
   tellStory,
@@ -107,7 +108,9 @@ export async function quantize(
       'Fold constants, or switch the quantize step off.',
     );
   const notes = [...start.plan.notes];
+  if (wantsRepair(settings)) await source?.watch?.(start, false);
   const state = await repaired(artifact, start, ranges, settings, ctx, source, (text) => notes.push(text));
+  await source?.watch?.(state, true);
   ctx.cancel.throwIfAborted();
   ctx.progress({ step: quantizeMeta.id, label: 'Quantizing weights', done: 1, total: 2 });
   const model = buildQdq(state.float, state.plan);

@@ -3,6 +3,7 @@ import { PreviewWorker } from '../bridge';
 import { type CameraTrouble, listCameras, openCamera, type Resolution } from '../preview/camera';
 import { Recorder } from '../preview/recorder';
 import type { Alerts } from './alerts.svelte';
+import { LiveState } from './live.svelte';
 
 export type Source = 'scenes' | 'images' | 'webcam';
 export type Mode = 'split' | 'side' | 'original' | 'compressed';
@@ -23,6 +24,8 @@ export class PreviewState {
   source = $state<Source>('scenes');
   mode = $state<Mode>('original');
   threshold = $state(0.3);
+  /** What a job shows of itself, in the frame's place. */
+  readonly live = new LiveState();
   /** Share of the width that shows the original in split view. */
   divider = $state(0.5);
   playing = $state(!matchMedia('(prefers-reduced-motion: reduce)').matches);
@@ -188,7 +191,8 @@ export class PreviewState {
       if (this.source === 'webcam') continue;
       if (!this.playing || document.hidden) return;
       await new Promise((resolve) => setTimeout(resolve, DWELL_MS));
-      if (run === this.#run) this.index = (this.index + 1) % (this.source === 'images' ? this.images!.fileNames.length : SCENES);
+      if (run === this.#run && !this.live.frame)
+        this.index = (this.index + 1) % (this.source === 'images' ? this.images!.fileNames.length : SCENES);
     }
   }
 

@@ -277,7 +277,7 @@ export class Studio {
     if (!advice) return;
     const { preset } = advice;
     const action = preset ? { label: () => t('alerts.useIt'), run: () => this.attempt(() => this.usePreprocess(preset)) } : undefined;
-    this.alerts.info(() => advice.note, action);
+    this.alerts.info(() => coreWords(advice.note), action);
   }
 
   /** What starting the job again would need. */
@@ -331,6 +331,7 @@ export class Studio {
     } finally {
       this.running = false;
       this.progress = null;
+      this.preview.live.end();
     }
   }
 
@@ -340,6 +341,8 @@ export class Studio {
     const switches = new JobSwitches();
     this.rows = [];
     this.training.begin(switches);
+    const images = this.storyImages;
+    this.preview.live.begin((index) => this.pictureOf(index, images));
     try {
       return await this.#steps.compress(recipe, source, engine, this.#callbacks(), this.#abort!.signal, switches, job.id);
     } catch (error) {
@@ -392,8 +395,7 @@ export class Studio {
   }
 
   /** Image `index` of those that stories are told of. */
-  async pictureOf(index: number): Promise<ImageBitmap | null> {
-    const { source } = this.storyImages;
+  async pictureOf(index: number, { source } = this.storyImages): Promise<ImageBitmap | null> {
     // The preview doesn't know the frames that were kept of the camera.
     if (source.kind === 'files' && source === this.#cameraFrames) return createImageBitmap(source.files[index]!.file);
     const request = source.kind === 'scenes' ? { scene: source.first + index } : { image: index };
@@ -424,6 +426,7 @@ export class Studio {
         if (event.type === 'row') this.rows = [...this.rows, event.row];
         else if (event.type === 'look') this.training.look(event.look);
         else if (event.type === 'stage') this.training.stage(event.stage);
+        else if (event.type === 'layers') this.preview.live.take(event);
       },
       resumed: (step: number) => this.training.resumed(step),
       engine: (report: EngineReport) => {

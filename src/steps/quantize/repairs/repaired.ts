@@ -18,6 +18,8 @@ export interface RepairSource
   readonly training?: ImageSet | null;
   /** mAP in percent of a quantized network's detections on images held back; null where it can't be measured. */
   validate?(model: Model, images: ImageSet): Promise<number | null>;
+  /** Shown what is about to be repaired (`done` false), and what is about to be written. */
+  watch?(state: QuantState, done: boolean): Promise<void>;
 }
 
 /** Whether the options ask for a repair that is fitted on images. */

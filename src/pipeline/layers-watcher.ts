@@ -1,0 +1,38 @@
+/** Shows those who look on what quantizing does to one image, layer after layer. */
+import { StudioError } from '../numerics';
+import type { ModelArtifact, OptionValues } from '../steps';
+import type { RepairSource } from '../steps/quantize';
+import type { Run } from './run';
+
+/** Of a result's samples the image with the most detections of this score is shown. */
+const LEAST_SCORE = 0.3;
+
+/**
+ * Emits 'layers' events. It is no part of the job: where it can't be done, nothing is shown.
+ * @returns undefined for networks that are no known detectors
+ */
+export async function layersWatcher(run: Run, artifact: ModelArtifact, values: OptionValues): Promise<RepairSource['watch']> {
+  const { spec } = artifact;
+  const { event } = run.env;
+  if (!spec || !event) return undefined;
+  const { followLayers, loadFeeds, quantizableModel, readOptions } = await import('../steps/quantize');
+  const images = run.input.evaluation ?? run.input.calibration;
+  const samples = run.rows.find(({ id }) => id === 'fp32')?.samples ?? [];
+  const clear = samples.map(({ detections }) => detections.filter(({ score }) => score >= LEAST_SCORE).length);
+  const image = samples[clear.indexOf(Math.max(...clear))]?.image ?? 0;
+  const float = quantizableModel(artifact.model);
+  return async (state, repaired) => {
+    try {
+      const [loaded] = await loadFeeds(artifact, images, [image], run.ctx);
+      if (!loaded) return;
+      await followLayers(
+        { float, spec, options: readOptions(values), state, ...loaded },
+        run.ctx,
+        ({ layersQuantized, layers, detections }) =>
+          event({ type: 'layers', image, quantized: layersQuantized, layers, repaired, detections }),
+      );
+    } catch (error) {
+      if (error instanceof StudioError && error.code === 'cancelled') throw error;
+    }
+  };
+}
