@@ -24,6 +24,8 @@ describe('schedule', () => {
     expect(rateFactor(9, 100, SCHEDULE)).toBeCloseTo(0.02 + 0.49 * (1 + Math.cos(Math.PI * 0.09)), 6);
     expect(rateFactor(50, 100, SCHEDULE)).toBeCloseTo(0.51, 6);
     expect(rateFactor(99, 100, SCHEDULE)).toBeLessThan(0.021);
+    for (const step of [0, 9, 50, 99])
+      expect(rateFactor(200 + step, 400, { ...SCHEDULE, cycle: 100 })).toBeCloseTo(rateFactor(step, 100, SCHEDULE) / 4, 12);
   });
 
   it('averages over few steps at first', () => {

@@ -34,7 +34,7 @@ export interface QuantizeOptions {
 
 export const quantizeMeta: StepMeta = {
   id: 'quantize',
-  version: 4,
+  version: 5,
   options: [
     {
       key: 'weights',

@@ -15,6 +15,7 @@ import {
   openObjective,
   plainBatches,
   planDistillation,
+  SCHEDULE,
   TRAIN_SETTINGS,
   type TrainingImages,
   type Values,
@@ -49,6 +50,8 @@ export interface LearnSettings {
   readonly imageSteps: number;
   /** Looks without a better result after which training ends. */
   readonly patience: number;
+  /** A longer run is several of so many image-steps, each with half the rate of the one before. */
+  readonly cycle: number;
   /** null = the weights stay frozen. */
   readonly weights: WeightTraining | null;
   readonly gradient: 'lsq' | 'pact';
@@ -64,6 +67,7 @@ export const LEARN_SETTINGS: Omit<LearnSettings, 'imageSteps'> = {
   id: 'learn',
   label: 'Learning scales, zero points and biases',
   patience: Number.POSITIVE_INFINITY,
+  cycle: Number.POSITIVE_INFINITY,
   weights: null,
   gradient: 'lsq',
   clipDecay: 0,
@@ -187,6 +191,7 @@ export async function learnWith(state: QuantState, ctx: RepairContext, settings:
     settings: {
       ...TRAIN_SETTINGS,
       steps,
+      schedule: { ...SCHEDULE, cycle: Math.min(steps, Math.ceil(settings.cycle / BATCH)) },
       averageDecay: settings.averageDecay,
       patience: settings.patience,
       judgeEvery: Math.max(1, Math.min(JUDGE_EVERY / BATCH, Math.ceil(steps / 4))),
