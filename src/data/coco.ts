@@ -124,7 +124,7 @@ export function cocoSet(name: string, json: unknown, fileNames: readonly string[
   const strays = [...truths.keys()].filter((id) => !ids.has(id)).length;
   const notes = [
     missing.length &&
-      `${plural(missing.length, 'annotated image')} not found and left out: ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', …' : ''}.`,
+      `${plural(missing.length, 'image')} with annotations not found and left out: ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', …' : ''}.`,
     badBoxes && `${plural(badBoxes, 'annotation')} without a valid box left out.`,
     badCategories && `${plural(badCategories, 'annotation')} of a category that the file doesn't list left out.`,
     strays && `Annotations of ${plural(strays, 'image')} that the file doesn't list left out.`,

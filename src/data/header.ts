@@ -24,8 +24,8 @@ const OTHER_FORMATS: readonly (readonly [string, (text: string) => boolean])[] =
   ['a Git-LFS pointer', (text) => text.startsWith('version https://git-lfs')],
 ];
 
-function bad(fileName: string, what: string, hint = 'It is left out; replace the file to use it.'): StudioError {
-  return new StudioError('bad-data', `${fileName} ${what}.`, hint);
+function bad(message: string, hint = 'It is left out; replace the file to use it.'): StudioError {
+  return new StudioError('bad-data', message, hint);
 }
 
 /** Markers FFC0–FFCF that start a frame (all but DHT, JPG, DAC). */
@@ -53,7 +53,7 @@ function jpegHeader(bytes: Uint8Array, fileName: string): ImageHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let orientation = 1;
   for (let at = 2; at + 4 <= bytes.length; ) {
-    if (bytes[at] !== 0xff) throw bad(fileName, `is a damaged JPEG (no marker at byte ${at})`);
+    if (bytes[at] !== 0xff) throw bad(`${fileName} is a damaged JPEG (no marker at byte ${at}).`);
     const marker = bytes[at + 1]!;
     if (marker === 0xff) {
       at += 1;
@@ -73,11 +73,11 @@ function jpegHeader(bytes: Uint8Array, fileName: string): ImageHeader {
     }
     at = end;
   }
-  throw bad(fileName, 'is a JPEG that is cut off before its size');
+  throw bad(`${fileName} is a JPEG that is cut off before its size.`);
 }
 
 function pngHeader(bytes: Uint8Array, fileName: string): ImageHeader {
-  if (bytes.length < 33) throw bad(fileName, 'is a PNG that is cut off before its size');
+  if (bytes.length < 33) throw bad(`${fileName} is a PNG that is cut off before its size.`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return { format: 'png', width: view.getUint32(16), height: view.getUint32(20), components: 3, orientation: 1 };
 }
@@ -102,7 +102,7 @@ function fewestBytes({ format, width, height }: ImageHeader, bytes: Uint8Array):
  * @throws StudioError 'bad-data' that names the file and what it really is
  */
 export function readHeader(bytes: Uint8Array, fileName: string): ImageHeader {
-  if (bytes.length === 0) throw bad(fileName, 'is empty (0 bytes)');
+  if (bytes.length === 0) throw bad(`${fileName} is empty (0 bytes).`);
   const text = String.fromCharCode(...bytes.subarray(0, 64));
   const header =
     bytes[0] === 0xff && bytes[1] === 0xd8
@@ -112,17 +112,16 @@ export function readHeader(bytes: Uint8Array, fileName: string): ImageHeader {
         : null;
   if (!header) {
     const other = OTHER_FORMATS.find(([, matches]) => matches(text));
-    throw bad(fileName, other ? `is ${other[0]}, not a JPEG or PNG` : 'is not a JPEG or PNG', 'Convert it to JPEG or PNG.');
+    throw bad(other ? `${fileName} is ${other[0]}, not a JPEG or PNG.` : `${fileName} is not a JPEG or PNG.`, 'Convert it to JPEG or PNG.');
   }
   const { width, height } = header;
-  if (width === 0 || height === 0) throw bad(fileName, `has no pixels (${width} × ${height})`);
+  if (width === 0 || height === 0) throw bad(`${fileName} has no pixels (${width} × ${height}).`);
   const most = header.components === 4 ? MAX_CMYK_PIXELS : MAX_PIXELS;
   if (width * height > most)
     throw bad(
-      fileName,
-      `is too large (${width} × ${height} pixels${header.components === 4 ? ' of CMYK' : ''})`,
+      `${fileName} is too large (${width} × ${height} pixels${header.components === 4 ? ' of CMYK' : ''}).`,
       `At most ${most / 1e6} megapixels are read; scale it down${header.components === 4 ? ' or convert it to RGB' : ''}.`,
     );
-  if (bytes.length < fewestBytes(header, bytes)) throw bad(fileName, `is cut off: ${width} × ${height} pixels in ${bytes.length} bytes`);
+  if (bytes.length < fewestBytes(header, bytes)) throw bad(`${fileName} is cut off: ${width} × ${height} pixels in ${bytes.length} bytes.`);
   return header;
 }

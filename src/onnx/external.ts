@@ -77,11 +77,12 @@ export function openExternal(files: ReadonlyMap<string, Uint8Array> = new Map())
     },
     finish() {
       if (missing.size === 0) return;
-      const list = [...missing].map(([name, size]) => `"${name}" (${size.toLocaleString('en')} bytes)`).join(' and ');
-      const [many, it] = missing.size > 1 ? ['further files', 'they are'] : ['a second file', 'it is'];
+      const list = [...missing].map(([name, size]) => `"${name}" (${size.toLocaleString('en')} bytes)`).join(', ');
       throw new StudioError(
         'missing-data',
-        `The model keeps its weights in ${many}, ${list}, but ${it} not here.`,
+        missing.size > 1
+          ? `The model keeps its weights in further files that are not here: ${list}.`
+          : `The model keeps its weights in a second file that is not here: ${list}.`,
         'Choose the .onnx and its data together, or drop their folder.',
       );
     },

@@ -38,9 +38,9 @@ function reason(error: unknown): string {
   return text || 'it gave no reason';
 }
 
-function wrap(error: unknown, what: string): StudioError {
+function wrap(error: unknown, sentence: (why: string) => string): StudioError {
   if (error instanceof StudioError) return error;
-  return new StudioError('runtime', `${what}: ${reason(error)}.`, 'Try WASM as the engine; if it comes back, export the model again.');
+  return new StudioError('runtime', sentence(reason(error)), 'Try WASM as the engine; if it comes back, export the model again.');
 }
 
 /** Sessions of one engine share one queue; see {@link createQueue}. */
@@ -63,7 +63,7 @@ export function createOrtEngine(parts: EngineParts): Engine {
       (opened[place] ??= await guard(() =>
         ort.InferenceSession.create(model, place === 'gpu' ? { ...base, preferredOutputLocation: 'gpu-buffer' } : base),
       ).catch((error: unknown) => {
-        throw wrap(error, 'ONNX Runtime could not load the model');
+        throw wrap(error, (why) => `ONNX Runtime could not load the model: ${why}.`);
       }));
     const { inputNames, outputNames } = await open(backend === 'webgpu' ? (options.outputs ?? 'cpu') : 'cpu');
     let released: Promise<void> | null = null;
@@ -96,7 +96,7 @@ export function createOrtEngine(parts: EngineParts): Engine {
     };
     const execute = (target: InferenceSession, feeds: Record<string, Tensor>, fetches: readonly string[]) =>
       guard(() => target.run(feeds, fetches)).catch((error: unknown) => {
-        throw wrap(error, 'ONNX Runtime failed while running the model');
+        throw wrap(error, (why) => `ONNX Runtime failed while running the model: ${why}.`);
       });
 
     const session: Session = {

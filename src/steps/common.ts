@@ -25,19 +25,15 @@ export async function stepHash(meta: StepMeta, inputs: readonly string[], option
 }
 
 function checkOption(step: string, option: OptionMeta, value: unknown): void {
-  const where = `The recipe's option ${step}.${option.key}`;
+  const wrong = (hint: string) =>
+    new StudioError('bad-option', `The recipe's option ${step}.${option.key} is ${JSON.stringify(value)}.`, hint);
   if (option.type === 'number') {
     if (typeof value !== 'number' || !Number.isFinite(value) || value < option.min || value > option.max)
-      throw new StudioError(
-        'bad-option',
-        `${where} is ${JSON.stringify(value)}.`,
-        `It must be a number from ${option.min} to ${option.max}.`,
-      );
+      throw wrong(`It must be a number from ${option.min} to ${option.max}.`);
   } else if (option.type === 'choice') {
-    if (typeof value !== 'string' || !option.choices.includes(value))
-      throw new StudioError('bad-option', `${where} is ${JSON.stringify(value)}.`, `It must be one of: ${option.choices.join(', ')}.`);
+    if (typeof value !== 'string' || !option.choices.includes(value)) throw wrong(`It must be one of: ${option.choices.join(', ')}.`);
   } else if (typeof value !== 'boolean') {
-    throw new StudioError('bad-option', `${where} is ${JSON.stringify(value)}.`, 'It must be true or false.');
+    throw wrong('It must be true or false.');
   }
 }
 

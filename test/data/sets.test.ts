@@ -46,7 +46,7 @@ describe('COCO annotations', () => {
     const set = cocoSet('set', json, ['a.jpg'], unread);
     expect(set.entries.map((e) => e.truths.length)).toEqual([1]);
     expect(set.notes).toEqual([
-      '2 annotated images not found and left out: gone.jpg, lost.jpg.',
+      '2 images with annotations not found and left out: gone.jpg, lost.jpg.',
       '3 annotations without a valid box left out.',
       "1 annotation of a category that the file doesn't list left out.",
       "Annotations of 1 image that the file doesn't list left out.",

@@ -219,7 +219,7 @@ describe('external data', () => {
       external('./w.data', { offset: '4' }),
       undefined,
       'missing-data',
-      'The model keeps its weights in a second file, "w.data" (20 bytes), but it is not here.',
+      'The model keeps its weights in a second file that is not here: "w.data" (20 bytes).',
     ],
     [
       'too short',

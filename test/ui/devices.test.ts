@@ -50,8 +50,8 @@ describe('values in words', () => {
       'no',
       '8, 16',
       'none',
-      'half-even',
-      'from 8; to 17',
+      'half to even',
+      '8 to 17',
     ]);
     expect(humanName('weightBits')).toBe('Weight bits');
   });

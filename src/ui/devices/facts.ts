@@ -1,6 +1,8 @@
 /** A device's profile as lines to read: what is stated, how far it can be trusted, where it was read. */
 import type { DeviceProfile } from '../../../workers/device';
-import { named, t } from '../text';
+import type { OptionValues } from '../../pipeline';
+import { repairWords } from '../causes/words';
+import { coreWords, named, t } from '../text';
 
 export type Mark = DeviceProfile['compiler']['mark'];
 
@@ -37,15 +39,15 @@ export function valueWords(value: unknown): string {
   if (typeof value === 'boolean') return value ? t('device.yes') : t('device.no');
   if (Array.isArray(value)) return value.length ? value.map(valueWords).join(', ') : t('device.none');
   if (typeof value === 'object')
-    return Object.entries(value)
-      .map(([key, entry]) => `${humanName(key).toLowerCase()} ${valueWords(entry)}`)
-      .join('; ');
-  return String(value);
+    return 'from' in value && 'to' in value
+      ? t('device.range', value as { from: number; to: number })
+      : repairWords(value as OptionValues).join(', ');
+  return typeof value === 'string' ? named('device.values', value, coreWords(value)) : String(value);
 }
 
 function line(path: string, { value, mark, source }: AnyFact): FactLine {
   const key = path.split('.').at(-1)!;
-  return { key: path, label: named('device.facts', path, humanName(key)), value: valueWords(value), mark, source };
+  return { key: path, label: named('device.facts', path, humanName(key)), value: valueWords(value), mark, source: coreWords(source) };
 }
 
 /** Every fact below `value`, by its path; a key that isn't known to the texts is shown under its own name. */

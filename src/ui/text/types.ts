@@ -21,6 +21,7 @@ export const TABLES = [
   'results.repairNames',
   'causes.columnHelp',
   'device.facts',
+  'device.values',
   'training.parts',
   'sensitivity.regions',
 ] as const;
@@ -41,6 +42,6 @@ export interface Core {
   >;
   /** Names of verdicts' figures. */
   readonly figures: Readonly<Record<string, string>>;
-  /** Labels, units and notes by the English; `#` for each number (or each number, name in quotes and bracket), in the same order. */
-  readonly words: Readonly<Record<string, string>>;
+  /** Any sentence, label, unit or note; null where it isn't known. */
+  readonly say: (english: string) => string | null;
 }

@@ -74,11 +74,9 @@ export async function repair(start: QuantState, ctx: RepairContext, repairs: rea
     if (next.changed) {
       const after = await score(next.state);
       const better = after < error || always;
-      told.push(
-        better
-          ? `${id}: output error on ${ctx.held.count} unseen images ${figure(error)} → ${figure(after)}.`
-          : `${id} was left out: the output error on ${ctx.held.count} unseen images would have risen from ${figure(error)} to ${figure(after)}.`,
-      );
+      const fell = `output error on ${ctx.held.count} unseen images ${figure(error)} → ${figure(after)}.`;
+      const rose = `the output error on ${ctx.held.count} unseen images would have risen from ${figure(error)} to ${figure(after)}.`;
+      told.push(better ? `${id}: ${fell}` : `${id} was left out: ${rose}`);
       if (better) [state, error] = [next.state, after];
     }
     notes = [...notes, ...told];

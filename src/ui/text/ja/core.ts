@@ -1,5 +1,7 @@
+import { translator } from '../sentences';
 import type { Core } from '../types';
 import { optionHelp } from './option-help';
+import { sentences } from './sentences';
 import { verdicts } from './verdicts';
 
 /** Japanese for what the core says in English. */
@@ -44,74 +46,5 @@ export const core: Core = {
     worstRms: 'そのチャネルの大きさ',
     epsilon: 'ε',
   },
-  words: {
-    // Units of options.
-    'image-steps': '画像ステップ',
-    layers: '層',
-    boxes: '個',
-    // What a job does.
-    'Analysing layers': 'レイヤーを分析中',
-    Calibrating: 'キャリブレーション中',
-    'Comparing engines': 'エンジンを比較中',
-    'Comparing layers': 'レイヤーを比較中',
-    'Correcting biases for rounded weights': '丸めた重みのバイアスを補正中',
-    'Giving 16 bits to sensitive layers': '感度の高いレイヤーを16ビット化中',
-    Evaluating: '評価中',
-    Growing: '学習中',
-    'Judging channels': 'チャネルの重要度を評価中',
-    'Learning scales, zero points and biases': 'スケール・ゼロ点・バイアスの学習',
-    'Looking for layers that need 16 bits': '16ビットが必要なレイヤーを探索中',
-    Planning: '計画中',
-    'Preparing images': '画像を準備中',
-    Pruning: '枝刈り中',
-    'Quantization-aware training': '量子化を考慮した学習（QAT）',
-    Quantized: '量子化完了',
-    'Quantizing layer by layer': '1層ずつ量子化中',
-    'Quantizing weights': '重みを量子化中',
-    'Recovery after −# % MACs': 'MACs −# %の後の回復学習',
-    'Rounding weights for the least output error': '出力誤差が最小になるように重みを丸め中',
-    'Scanning sensitivity': '感度を測定中',
-    'Searching activation ranges': '活性値の範囲を探索中',
-    'Solving weights again by least squares': '最小二乗法で重みを再計算中',
-    Training: '学習',
-    'Trying calibrators': 'キャリブレーターを比較中',
-    'Writing calibration images': 'キャリブレーション画像を書き出し中',
-    // Rows of the result.
-    pruned: '枝刈り後',
-    trained: '学習後',
-    simulated: 'シミュレーション',
-    'one weight scale a layer': '重みスケール：レイヤーごと',
-    'one weight scale a channel': '重みスケール：チャネルごと',
-    // Embedded detectors.
-    Scenes: 'シーン',
-    'depthwise (like YOLOX-Nano)': 'depthwise（YOLOX-Nano相当）',
-    'dense (like YOLOX-Tiny)': '通常の畳み込み（YOLOX-Tiny相当）',
-    // Preprocessing.
-    'ImageNet mean/std': 'ImageNetの平均／標準偏差',
-    letterbox: 'レターボックス',
-    'image top-left': '画像は左上',
-    'image centred': '画像は中央',
-    stretched: '引き伸ばし',
-    // Notes.
-    'Pruned # % of the MACs in # steps.': 'MACsを# %枝刈りしました（#回）。',
-    'Least squares solved # layers behind the cut again; loss on unseen images # → #.':
-      '枝刈りの後ろの#層を最小二乗法で再計算しました（未知の画像での損失 # → #）。',
-    'Input # takes pixels #…#: quantized exactly #.': '入力 # の画素値は#…#で、誤差なく量子化できます#。',
-    'Output error on # unseen images # → #.': '未知の画像#枚での出力誤差 # → #。',
-    'The output error on # unseen images would have risen from # to #.': '未知の画像#枚での出力誤差が # から # に増えるため不採用。',
-    'Least squares solved # of # layers again.': '最小二乗法で#層を再計算しました（全#層）。',
-    'Least squares found no convolution or linear layer that it can solve.':
-      '最小二乗法で再計算できる畳み込み層・全結合層はありませんでした。',
-    'No layer gets # bits: there is no depthwise convolution.': '#ビットにするレイヤーはありません（depthwise畳み込みなし）。',
-    'No layer gets # bits: none adds to the output error.': '#ビットにするレイヤーはありません（出力誤差を増やすレイヤーなし）。',
-    'All boxes lie between # and #: they seem to be relative, COCO wants pixels.':
-      'すべてのボックスが#〜#の範囲にあります。相対座標のようですが、COCO形式ではピクセルで指定します。',
-    'This browser offers no WebGPU: everything runs on WASM.': 'このブラウザーではWebGPUを使えないため、すべてWASMで実行します。',
-    'The only GPU is emulated in software #: WASM is faster.': 'GPUがソフトウェアエミュレーション#のため、WASMのほうが高速です。',
-    'WebGPU differs from WASM by # % on this network: WASM is used.': 'このモデルではWebGPUの結果がWASMと# %異なるため、WASMを使います。',
-    "No labels: the figures are agreement with the FP# network's own detections (score above #).":
-      'ラベルなし：数値はFP#モデル自身の検出結果（スコア#超）との一致度です。',
-    'No labels: this network is its own reference, so it agrees fully with itself.':
-      'ラベルなし：このモデル自身が基準なので、完全に一致します。',
-  },
+  say: translator(sentences),
 };

@@ -126,7 +126,8 @@ async function apply(state: QuantState, ctx: RepairContext): Promise<QuantState>
   const change = `the output error on ${images} other images ${after < before ? 'fell' : 'rose'} from ${before.toPrecision(3)} to ${after.toPrecision(3)}`;
   const what = `${moved} of ${ladders.length} activation ranges`;
   if (after >= before) {
-    ctx.note(`task-clipping was left out: with ${what} moved, ${change}.`);
+    const why = `with ${what} moved, ${change}.`;
+    ctx.note(`task-clipping was left out: ${why}`);
     return state;
   }
   ctx.note(`task-clipping moved ${what} by their effect on the outputs (${trials} trials): ${change}.`);
