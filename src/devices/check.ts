@@ -28,7 +28,10 @@ function checkInputs(model: Model, device: Device): DeviceFinding[] {
     const findings: DeviceFinding[] = [];
     if (!shape?.every((d) => typeof d === 'number' && d > 0))
       findings.push(
-        found(`The input's shape is [${shape?.join(', ') ?? '?'}]; the compiler wants fixed sizes.`, 'Fix the dimensions first.'),
+        found(
+          `The input's shape is [${shape?.map((d) => d ?? '?').join(', ') ?? '?'}]; the compiler wants fixed sizes.`,
+          'Fix the dimensions first.',
+        ),
       );
     else if (shape[0] !== 1) findings.push(found(`The input's batch is ${shape[0]}; the compiler wants 1.`, 'Export with batch 1.'));
     if (dtype !== 'float32')

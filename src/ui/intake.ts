@@ -2,7 +2,7 @@
 
 import type { SourceFile } from '../../workers/wire';
 import { StudioError } from '../numerics';
-import { t } from './text';
+import { coreWords, t } from './text';
 
 export interface Intake {
   /** A workspace that was exported. */
@@ -24,7 +24,7 @@ async function readJson({ path, file }: SourceFile): Promise<unknown> {
   try {
     return JSON.parse(await file.text());
   } catch (error) {
-    throw new StudioError('bad-file', t('alerts.badJson', { path, why: (error as Error).message }), t('alerts.badJsonHint'));
+    throw new StudioError('bad-file', t('alerts.badJson', { path, why: coreWords((error as Error).message) }), t('alerts.badJsonHint'));
   }
 }
 

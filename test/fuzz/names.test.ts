@@ -169,7 +169,7 @@ describe('paths', () => {
       const file = readModelFile(join(folder, 'model', 'm.onnx'), 'usage');
       expect(file.external.get(location)).toBeUndefined();
       expect(() => parseModel(file.bytes, file.external)).toThrow(
-        location.includes('\u0000') ? 'but it is not here' : 'which is not a file beside it',
+        location.includes('\u0000') ? 'that is not here' : 'which is not a file beside it',
       );
     },
   );
