@@ -102,6 +102,9 @@ export function literals(): Said[] {
   });
 }
 
+/** A device's sources are made of others with a name behind: "{} (ew_add)". */
+const isSource = ({ template, where }: Said): boolean => where.startsWith('src/devices/') && /\{\}.*[A-Za-z]/.test(template);
+
 /** Those with words in them. */
 export const sentences = (all: readonly Said[]): Said[] =>
-  all.filter(({ template }) => hasWords(template) && !GRAMMAR.test(template) && !NAMES.has(template));
+  all.filter((one) => hasWords(one.template) || isSource(one)).filter(({ template }) => !GRAMMAR.test(template) && !NAMES.has(template));

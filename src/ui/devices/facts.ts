@@ -47,7 +47,13 @@ export function valueWords(value: unknown): string {
 
 function line(path: string, { value, mark, source }: AnyFact): FactLine {
   const key = path.split('.').at(-1)!;
-  return { key: path, label: named('device.facts', path, humanName(key)), value: valueWords(value), mark, source: coreWords(source) };
+  return {
+    key: path,
+    label: path.startsWith('sharing.') ? key : named('device.facts', path, humanName(key)),
+    value: valueWords(value),
+    mark,
+    source: coreWords(source),
+  };
 }
 
 /** Every fact below `value`, by its path; a key that isn't known to the texts is shown under its own name. */

@@ -101,7 +101,7 @@ export class Studio {
   busy = $derived.by(
     () => this.running || this.jobs.other !== null || this.causes.running !== null || this.sensitivity.running || this.grow.running,
   );
-  deviceTitle = $derived.by(() => this.devices.profile(this.recipe.current.device)?.title ?? this.recipe.current.device);
+  deviceTitle = $derived.by(() => coreWords(this.devices.profile(this.recipe.current.device)?.title ?? this.recipe.current.device));
   /** The images that a story can be told of. */
   storyImages = $derived.by(() => {
     const { calibration, evaluation } = this.#images();

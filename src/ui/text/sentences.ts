@@ -79,33 +79,32 @@ export function translator(table: Templates): (text: string) => string | null {
     return best && fill(best.template.said, best.values);
   }
 
-  /** Several sentences in a row, each as long as one template reaches; what isn't known stays as it is. */
-  function several(text: string): string | null {
-    const parts = text.split(BETWEEN, MOST_PARTS + 1);
+  /** What is said one after the other, in pieces as long as one template reaches; what isn't known stays as it is. */
+  function row(text: string, between: string | RegExp, glue: string, joint: string): string | null {
+    const parts = text.split(between, MOST_PARTS + 1);
     if (parts.length === 1 || parts.length > MOST_PARTS) return null;
     const said: string[] = [];
     let any = false;
     for (let from = 0; from < parts.length; ) {
-      let to = parts.length;
-      let found: string | null = null;
-      for (; to > from && found === null; to--) if (to - from < parts.length) found = one(parts.slice(from, to).join(' '));
+      let to = from === 0 ? parts.length - 1 : parts.length;
+      let found = one(parts.slice(from, to).join(glue));
+      while (found === null && --to > from) found = one(parts.slice(from, to).join(glue));
       any ||= found !== null;
-      said.push(found ?? `${parts[from]!} `);
-      from = found === null ? from + 1 : to + 1;
+      said.push(found ?? (joint === '' ? `${parts[from]!} ` : parts[from]!));
+      from = Math.max(to, from + 1);
     }
-    return any ? said.join('').trim() : null;
-  }
-
-  function list(text: string, separator: string, joint: string): string | null {
-    const parts = text.split(separator, MOST_PARTS + 1);
-    if (parts.length === 1 || parts.length > MOST_PARTS) return null;
-    const said = parts.map(one);
-    return said.some((part) => part !== null) ? said.map((part, i) => part ?? parts[i]!).join(joint) : null;
+    return any ? said.join(joint).trim() : null;
   }
 
   function find(text: string): string | null {
     const lower = text.charAt(0).toLowerCase() + text.slice(1);
-    return one(text) ?? (lower === text ? null : one(lower)) ?? several(text) ?? list(text, '; ', '、') ?? list(text, ', ', '、');
+    return (
+      one(text) ??
+      (lower === text ? null : one(lower)) ??
+      row(text, BETWEEN, ' ', '') ??
+      row(text, '; ', '; ', '、') ??
+      row(text, ', ', ', ', '、')
+    );
   }
 
   function say(text: string): string | null {

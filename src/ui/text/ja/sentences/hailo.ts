@@ -145,4 +145,9 @@ export const hailo: Templates = {
   'inputs take the output scale': '入力が出力のスケールに合わせる',
   'output takes the input scale': '出力が入力のスケールに合わせる',
   'A Concat gives all its inputs one scale.': 'Concatのすべての入力が1つのスケールを共有します。',
+  // Sources with a name behind them
+  '{} (ReLU6)': '{0:ja}（ReLU6）',
+  '{} (ew_add); {}': '{0:ja}（ew_add）、{1:ja}',
+  '{} (space_to_depth)': '{0:ja}（space_to_depth）',
+  '{} (reduce_sum)': '{0:ja}（reduce_sum）',
 };

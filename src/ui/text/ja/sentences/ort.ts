@@ -4,7 +4,7 @@ import type { Templates } from '../../sentences';
 export const ort: Templates = {
   // devices/ort-operators.ts
   'operator set of ONNX, which ONNX Runtime implements': 'ONNXのオペレーターセット（ONNX Runtimeが実装）',
-  'It becomes {}.': '{0}になります。',
+  'It becomes {}.': '{0:ja}になります。',
   'It moves integers: its pairs are dropped where both have one scale.':
     '整数を移すだけです。両側のスケールが同じなら、量子化ペアは除かれます。',
   'There is no integer kernel for it: it computes in float between its pairs.':

@@ -109,4 +109,11 @@ export const tflite: Templates = {
   'LOGISTIC and SOFTMAX outputs always have the scale 1/256, TANH 1/128.': 'LOGISTICとSOFTMAXの出力スケールは常に1/256、TANHは1/128です。',
   'The NNAPI delegate is deprecated; which operators a phone’s driver takes is not published.':
     'NNAPIデリゲートは非推奨です。スマートフォンのドライバーが対応する演算子は公開されていません。',
+  // Sources with a name behind them
+  '{}, FULLY_CONNECTED': '{0:ja}のFULLY_CONNECTED',
+  '{}, CONCATENATION': '{0:ja}のCONCATENATION',
+  '{}, RESIZE_BILINEAR; {}': '{0:ja}のRESIZE_BILINEAR、{1:ja}',
+  '{}, MAXIMUM': '{0:ja}のMAXIMUM',
+  '{}, MINIMUM': '{0:ja}のMINIMUM',
+  '{}: EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8': '{0:ja}：EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8',
 };
