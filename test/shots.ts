@@ -76,7 +76,7 @@ const SCREENS: readonly Screen[] = [
     name: '6-layers',
     show: async (page) => {
       await tab(page, 3);
-      await page.locator('tbody tr').nth(4).click();
+      await page.locator('tr.row').nth(4).click();
     },
   },
   {

@@ -18,7 +18,7 @@ describe('the graph', () => {
   it('lays the network out and stays accessible', async () => {
     await tab('Graph');
     await boxes().first().waitFor({ timeout: 30_000 });
-    expect(await boxes().count()).toBeGreaterThan(20);
+    expect(await boxes().count()).toBeGreaterThan(5);
     expect(await seriousViolations(page)).toEqual([]);
   });
 
@@ -32,7 +32,7 @@ describe('the graph', () => {
     const name = await chosen().textContent();
     await tab('Layers');
     expect(await page.locator('tr.on .pick').textContent()).toBe(name);
-    await page.locator('tbody tr').nth(30).click();
+    await page.locator('tr.row').nth(20).click();
     const picked = await page.locator('tr.on .pick').textContent();
     await tab('Graph');
     await expect.poll(() => chosen().textContent(), { timeout: 20_000 }).toBe(picked);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { InspectReport } from '../../src/pipeline';
 import { shades } from '../../src/ui/graph/quantities';
 import { walk } from '../../src/ui/graph/walk';
+import { blockEnds, placeLayers } from '../../workers/place';
 import type { JobResult } from '../../workers/wire';
 
 const layer = (name: string, macs: number, parameters: number, after: number[] = []) => ({
@@ -66,5 +67,28 @@ describe('arrow keys', () => {
     expect(walk(after, 0, 'ArrowUp')).toBe(0);
     expect(walk(after, 0, 'ArrowRight')).toBe(4);
     expect(walk(after, 2, 'ArrowRight')).toBe(2);
+  });
+});
+
+describe('where boxes lie', () => {
+  const chain = (count: number, skip: number) =>
+    Array.from({ length: count }, (_, i) => (i === 0 ? [] : i % skip === skip - 1 ? [i - 1, i - skip + 1] : [i - 1]));
+
+  it('cuts where the fewest edges cross', () => {
+    expect(blockEnds([[], [0], [1], [2, 1], [3], [4]], 4)).toEqual([4, 6]);
+    expect(blockEnds([[], [0], [1], [2, 0], [3], [4]], 3)).toEqual([3, 6]);
+    // Two edges leave 3, one leads to it.
+    expect(blockEnds([[], [0], [1], [2], [3], [4, 3]], 4)).toEqual([3, 6]);
+    expect(blockEnds([], 4)).toEqual([]);
+  });
+
+  it('places more layers than a block holds, each below those that it reads, none upon another', () => {
+    const after = chain(900, 4);
+    const corners = placeLayers({ width: 168, height: 50, after });
+    const y = (i: number) => corners[2 * i + 1]!;
+    for (const [i, before] of after.entries()) for (const from of before) expect(y(i)).toBeGreaterThanOrEqual(y(from) + 50);
+    const places = new Set(after.map((_, i) => `${corners[2 * i]} ${y(i)}`));
+    expect(places.size).toBe(after.length);
+    expect(Math.max(...corners.filter((_, i) => i % 2 === 0)) - Math.min(...corners.filter((_, i) => i % 2 === 0))).toBeLessThan(800);
   });
 });
