@@ -41,7 +41,7 @@ export function valueWords(value: unknown): string {
   if (typeof value === 'object')
     return 'from' in value && 'to' in value
       ? t('device.range', value as { from: number; to: number })
-      : repairWords(value as OptionValues).join(', ');
+      : repairWords(value as OptionValues).join(t('marks.comma'));
   return typeof value === 'string' ? named('device.values', value, coreWords(value)) : String(value);
 }
 

@@ -109,4 +109,7 @@ export const data: Templates = {
     'ワークスペースファイルが壊れています：記録の形式が一致しません。',
   // store/portable.ts
   'Export it again where it was made.': '作成した環境で書き出し直してください。',
+  // store/folders.ts
+  '{} is no longer where it was.': '{0} が元の場所にありません。',
+  'Open its folder again from where it is now.': '現在の場所からフォルダーを開き直してください。',
 };

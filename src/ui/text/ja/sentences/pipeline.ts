@@ -3,7 +3,7 @@ import type { Templates } from '../../sentences';
 
 export const pipeline: Templates = {
   // pipeline/agreement.ts
-  '{}, level {}': '{0}、レベル {1}',
+  '{}, level {}': '{0}（レベル{1}）',
   'Comparing engines': 'エンジンを比較中',
   '{} could not run it ({})': '{0:ja}では実行できませんでした（{1:ja}）',
   '{} is equal in every layer': '{0:ja}は全レイヤーで一致',

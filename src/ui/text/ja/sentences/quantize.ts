@@ -75,9 +75,9 @@ export const quantize: Templates = {
   'Trying calibrators': 'キャリブレーターを比較中',
   'Of {} the calibrator "{}" errs least on {} unseen images.': '{0}のうち、未知の画像{2}枚での誤差が最小のキャリブレーターは「{1}」です。',
   // steps/quantize/repairs/feeds.ts
-  "{} does not take one image, so repairs can't be fitted on images.": '{0} の入力は画像1枚ではないため、画像を使った補正ができません。',
-  'Switch the repairs off, or open a network with one image input.': '補正をオフにするか、画像入力が1つのモデルを開いてください。',
-  'Repairs need at least two images; {} of {} can be decoded.': '補正には画像が2枚以上必要です。{1} でデコードできるのは{0}枚です。',
+  "{} does not take one image, so repairs can't be fitted on images.": '{0} の入力は画像1枚ではないため、画像を使う対策を適用できません。',
+  'Switch the repairs off, or open a network with one image input.': '対策をオフにするか、画像入力が1つのモデルを開いてください。',
+  'Repairs need at least two images; {} of {} can be decoded.': '対策には画像が2枚以上必要です。{1} でデコードできるのは{0}枚です。',
   // steps/quantize/repairs/index.ts
   'output error on {} unseen images {} → {}.': '未知の画像{0}枚での出力誤差 {1} → {2}。',
   'the output error on {} unseen images would have risen from {} to {}.': '未知の画像{0}枚での出力誤差が {1} から {2} に増えるため不採用。',
@@ -95,8 +95,8 @@ export const quantize: Templates = {
     '最小二乗法で再計算できる畳み込み層・全結合層はありませんでした。',
   'Least squares solved {} of {} layers again.': '最小二乗法で{0}層を再計算しました（全{1}層）。',
   // steps/quantize/repairs/repaired.ts
-  'The repairs of this recipe need the calibration images.': 'このレシピの補正には、キャリブレーション画像が必要です。',
-  'Give images, or switch the repairs off.': '画像を指定するか、補正をオフにしてください。',
+  'The repairs of this recipe need the calibration images.': 'このレシピの対策には、キャリブレーション画像が必要です。',
+  'Give images, or switch the repairs off.': '画像を指定するか、対策をオフにしてください。',
   // steps/quantize/repairs/rounding/index.ts
   'Rounding weights for the least output error': '出力誤差が最小になるように重みを丸め中',
   // steps/quantize/repairs/sixteen-bit/contributions.ts
