@@ -23,6 +23,19 @@ export const cache = {
   },
 };
 
+/**
+ * Keeps a run's result where the page reads it, so that the page needn't copy megabytes.
+ * @returns the record's id; null where only the page can keep it
+ */
+export async function keepRun(model: string, recipe: string, result: unknown): Promise<string | null> {
+  const kept = await store;
+  if (kept.kind !== 'disk') return null;
+  const at = Date.now();
+  await kept.put([{ table: 'runs', record: { id: `${at}`, name: recipe, value: { model, recipe, result }, at } }]);
+  // A full disk: it went to this worker's memory, where nobody looks.
+  return (kept.kind as string) === 'disk' ? `${at}` : null;
+}
+
 /** Beside each checkpoint, so that nobody reads checkpoints to find out which are old. */
 interface Weight {
   readonly bytes: number;

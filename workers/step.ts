@@ -4,7 +4,8 @@ import { analyzeRecipe, type Recipe, type RunEnvironment, type RunInput, runReci
 import { zipPieces } from '../src/steps/export';
 import { inspect } from '../src/steps/inspect';
 import { openModel } from '../src/steps/open';
-import { cache, checkpoints } from './cache';
+import { buffersOf } from './buffers';
+import { cache, checkpoints, keepRun } from './cache';
 import { openSwitches, type Switches, type SwitchFlags, type SwitchName } from './cancel';
 import { checkOnDevice, cutModel, deviceProfiles, type ModelFile } from './device';
 import { admit, enginesFor, reportOf } from './engines';
@@ -73,7 +74,10 @@ const table = {
     const { input, env } = await opened(source, choice, flags, on);
     const { files, ...result } = await runRecipe(recipe, input, { ...env, job, watched: true, event: (e) => void on.event(e) });
     const zip = new Blob(zipPieces(files) as BlobPart[], { type: 'application/zip' });
-    return { ...result, zip, files: [...files].map(([path, bytes]) => ({ path, bytes: bytes.length })) } satisfies JobResult;
+    const done: JobResult = { ...result, zip, files: [...files].map(([path, bytes]) => ({ path, bytes: bytes.length })) };
+    const kept = await keepRun(source.name, recipe.name, done);
+    // Memory that stands in for a disk holds the arrays themselves: those stay.
+    return kept === null ? done : Comlink.transfer({ ...done, kept }, buffersOf(done));
   },
 
   /** Why the network errs as the recipe quantizes it; goes on where an earlier call stopped. Throws as compress does. */

@@ -73,6 +73,8 @@ export interface GrownDetector {
 export type JobResult = Omit<RunResult, 'files'> & {
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
   readonly zip: Blob;
+  /** Id of its record in the store, where the worker has put it there. */
+  readonly kept?: string;
 };
 
 export interface PreviewModel {

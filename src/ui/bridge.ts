@@ -4,6 +4,7 @@ import { SWITCHES, type SwitchFlags, type SwitchName } from '../../workers/cance
 import type { DeviceProfile, LayerState, ModelFile } from '../../workers/device';
 import type { GrowTable } from '../../workers/grow';
 import type { PreviewTable } from '../../workers/preview';
+import type { ShelfTable } from '../../workers/shelf';
 import type { StepTable } from '../../workers/step';
 import {
   type EngineChoice,
@@ -21,6 +22,7 @@ import {
 } from '../../workers/wire';
 import { cancelled, StudioError } from '../numerics';
 import type { AnalysisReport, Recipe, Story } from '../pipeline';
+import type { Entry, StoredRun } from '../store';
 import { whenReady } from './site';
 
 keepErrors();
@@ -238,6 +240,26 @@ export class GrowWorker {
       signal,
       job,
     );
+  }
+}
+
+/** Reads earlier runs and the list of what is kept; null where what the page has lies in its memory. */
+export class ShelfWorker {
+  readonly line = new WorkerLine<ShelfTable>(
+    'the library',
+    () => new Worker(new URL('../../workers/shelf.ts', import.meta.url), { type: 'module', name: 'shelf' }),
+  );
+
+  runs(): Promise<readonly StoredRun[] | null> {
+    return this.line.call(async (remote) => ((await remote.onDisk()) ? remote.runs() : null));
+  }
+
+  run(id: string): Promise<StoredRun | null | undefined> {
+    return this.line.call(async (remote) => ((await remote.onDisk()) ? remote.run(id) : null));
+  }
+
+  entries(): Promise<readonly Entry[] | null> {
+    return this.line.call(async (remote) => ((await remote.onDisk()) ? remote.entries() : null));
   }
 }
 

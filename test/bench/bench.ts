@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- --images N] [--presets all|none|NAME,NAME] [--speed no]`: a markdown table of ratios measured within
- * one run, in Node and in Chromium, and, with the real model at hand, what each preset keeps of it and how long it takes.
+ * `npm run bench [-- --images N] [--presets all|none|NAME,NAME] [--speed no] [--fluid no|only]`: markdown tables of ratios
+ * measured within one run, in Node and in Chromium; of how fluid the page stays during a job; and, with the real model at hand,
+ * of what each preset keeps of it and how long it takes.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
@@ -14,6 +15,7 @@ import { takeFirst } from '../../src/pipeline';
 import { createNodeEngine } from '../../src/runtime/node';
 import { openModel } from '../../src/steps/open';
 import { writeScenes } from '../cli/coco-dir';
+import { fluidTable } from './fluid';
 import { type BenchRow, measure, toFeeds } from './measure';
 import { slowest } from './nodes';
 import type { PageRequest, PageResult } from './page';
@@ -24,6 +26,7 @@ const { values } = parseArgs({
     images: { type: 'string', default: '16' },
     presets: { type: 'string', default: 'all' },
     speed: { type: 'string', default: 'yes' },
+    fluid: { type: 'string', default: 'yes' },
   },
 });
 const COUNT = Number(values.images);
@@ -36,6 +39,20 @@ const stranger = PRESET_NAMES.find((name) => !QUANTIZING.includes(name));
 if (stranger !== undefined) {
   console.error(`There is no preset "${stranger}" that quantizes. There are: ${QUANTIZING.join(', ')}.`);
   process.exit(2);
+}
+/** The page's own figures come first: nothing else is at work yet. */
+if (values.fluid !== 'no') {
+  const found = findBrowser();
+  if (found) {
+    console.error('Measuring how fluid the page stays …');
+    const browser = await chromium.launch({ executablePath: found.path, args: ['--no-sandbox'] });
+    try {
+      console.log(await fluidTable(browser));
+    } finally {
+      await browser.close();
+    }
+  } else console.error('No Chrome or Chromium was found: how fluid the page stays was not measured.');
+  if (values.fluid === 'only') process.exit(0);
 }
 const CORES = availableParallelism();
 const EMBEDDED = resolve('static/models/scenes-depthwise.onnx');

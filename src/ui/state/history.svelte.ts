@@ -1,5 +1,6 @@
 import type { JobResult } from '../../../workers/wire';
-import type { Store } from '../../store';
+import type { Store, StoredRun } from '../../store';
+import type { ShelfWorker } from '../bridge';
 import { Comparison, type NamedRun } from './comparison.svelte';
 
 export interface RunSummary {
@@ -31,21 +32,30 @@ export class History {
   list = $state.raw<readonly RunSummary[]>([]);
   readonly comparison = new Comparison((id) => this.#read(id));
 
+  constructor(private readonly shelf: ShelfWorker) {}
+
   async open(store: Store): Promise<void> {
     this.#store = store;
-    this.list = (await store.all('runs')).flatMap(({ id, name, at, value }) => (isRun(value) ? [summary(id, name, at, value)] : []));
+    const runs = (store.kind === 'disk' ? await this.shelf.runs() : null) ?? (await store.all('runs'));
+    this.list = runs.flatMap(({ id, name, at, value }) => (isRun(value) ? [summary(id, name, at, value)] : []));
   }
 
   async add(model: string, recipe: string, result: JobResult): Promise<void> {
-    const id = `${Date.now()}`;
+    const at = Date.now();
+    const id = result.kept ?? `${at}`;
     const value: KeptRun = { model, recipe, result };
-    this.list = [...this.list, summary(id, recipe, Date.now(), value)];
-    await this.#store?.put([{ table: 'runs', record: { id, name: recipe, value, at: Date.now() } }]);
+    this.list = [...this.list, summary(id, recipe, at, value)];
+    if (!result.kept) await this.#store?.put([{ table: 'runs', record: { id, name: recipe, value, at } }]);
     for (const old of this.list.slice(0, -KEEP)) await this.remove(old.id);
   }
 
+  async #record(id: string): Promise<StoredRun | undefined> {
+    const onDisk = this.#store?.kind === 'disk' ? await this.shelf.run(id) : null;
+    return onDisk ?? (await this.#store?.get('runs', id));
+  }
+
   async #read(id: string): Promise<NamedRun | null> {
-    const record = await this.#store?.get('runs', id);
+    const record = await this.#record(id);
     return record && isRun(record.value) ? { id, name: record.name, result: record.value.result } : null;
   }
 

@@ -12,6 +12,7 @@ import {
   storageUsage,
   type Usage,
 } from '../../store';
+import type { ShelfWorker } from '../bridge';
 import { download, stamp } from '../download';
 import { t } from '../text';
 import type { Studio } from './studio.svelte';
@@ -28,11 +29,12 @@ export class LibraryState {
   constructor(
     private readonly studio: Studio,
     private readonly store: () => Promise<Store>,
+    private readonly shelf: ShelfWorker,
   ) {}
 
   async load(): Promise<void> {
     const store = await this.store();
-    this.entries = await listEntries(store);
+    this.entries = (store.kind === 'disk' ? await this.shelf.entries() : null) ?? (await listEntries(store));
     this.usage = await storageUsage();
   }
 

@@ -11,7 +11,7 @@ import type {
 import { StudioError } from '../../numerics';
 import type { AnalysisReport, Recipe, ResultRow, RunEvent, Story } from '../../pipeline';
 import { askToPersist, openStore, type Store, type StoredModel } from '../../store';
-import { JobSwitches, StepWorker, WorkerLost } from '../bridge';
+import { JobSwitches, ShelfWorker, StepWorker, WorkerLost } from '../bridge';
 import { type Intake, sortFiles } from '../intake';
 import { recipeOfLink } from '../recipe/link';
 import { siteUrl } from '../site';
@@ -61,7 +61,8 @@ export class Studio {
   readonly alerts = new Alerts();
   readonly recipe = new RecipeState();
   readonly preview = new PreviewState(this.alerts);
-  readonly history = new History();
+  readonly #shelf = new ShelfWorker();
+  readonly history = new History(this.#shelf);
   readonly #steps = new StepWorker();
   readonly devices = new DevicesState(this.#steps);
   readonly causes = new CausesState(this);
@@ -74,7 +75,7 @@ export class Studio {
     () => this.#store,
     () => this.alerts.info(() => t('job.tooLarge')),
   );
-  readonly library = new LibraryState(this, () => this.#store);
+  readonly library = new LibraryState(this, () => this.#store, this.#shelf);
   #store: Promise<Store>;
   #abort: AbortController | null = null;
   /** Images kept of the camera, where those are open. */
@@ -118,7 +119,7 @@ export class Studio {
 
   async start(): Promise<void> {
     const store = await this.#store;
-    await this.history.open(store);
+    const opened = this.history.open(store);
     this.attempt(() => this.devices.load());
     const choice = (await store.get('settings', 'engine'))?.value;
     if (choice === 'wasm' || choice === 'webgpu') this.engineChoice = choice;
@@ -129,6 +130,7 @@ export class Studio {
     else await this.openEmbedded(typeof last === 'string' && last.startsWith('embedded:') ? last.slice(9) : this.embedded[0]!.file);
     const recipe = (await store.get('settings', 'recipe'))?.value;
     if (recipe) this.attempt(() => this.recipe.load(recipe));
+    await opened;
     const run = this.history.list.at(-1);
     if (run && run.model === this.model?.name) await this.showRun(run.id);
     await this.jobs.look();

@@ -1,0 +1,51 @@
+/** The page answers while its workers compute. Bounds are loose where the clock counts, for every core is busy. */
+import type { Page } from 'playwright';
+import { describe, expect, it } from 'vitest';
+import { withStudio } from './studio';
+import { quantile, visit, type Watched } from './visit';
+
+const RECIPE = {
+  bonsai: 1,
+  name: 'light',
+  device: 'hailo8',
+  steps: [
+    { step: 'calibrate', options: { images: 16 } },
+    { step: 'quantize', options: { calibrator: 'minmax', repairImages: 8 } },
+    { step: 'evaluate' },
+    { step: 'export' },
+  ],
+};
+
+let page: Page;
+let errors: readonly string[];
+withStudio((tab) => ({ page, errors } = tab));
+
+describe('the main thread', () => {
+  let parts: ReadonlyMap<string, Watched>;
+  it('is watched over a whole job', async () => {
+    const buffer = Buffer.from(JSON.stringify(RECIPE));
+    await page.getByLabel('Open model or images').setInputFiles([{ name: 'recipe.json', mimeType: 'application/json', buffer }]);
+    await page.getByText('Recipe “light” loaded.').waitFor();
+    parts = await visit(page);
+    expect([...parts.keys()]).toEqual(['before the job', 'during the job', 'after the job']);
+    expect(errors).toEqual([]);
+  });
+
+  it('has no task that computes for long', () => {
+    for (const [part, { cpu }] of parts) {
+      console.log(`${part}: ${cpu.length} tasks over 10 ms of CPU time, the longest ${Math.max(0, ...cpu).toFixed(0)} ms.`);
+      expect(cpu.length, part).toBeGreaterThan(0);
+      expect(Math.max(...cpu), part).toBeLessThan(200);
+      expect(quantile(cpu, 0.9), part).toBeLessThan(75);
+    }
+  });
+
+  it('answers clicks and keys', () => {
+    for (const [part, { answers }] of parts) {
+      const p75 = quantile(answers, 0.75);
+      console.log(`${part}: ${answers.length} interactions, 75 % answered within ${p75} ms.`);
+      expect(answers.length, part).toBeGreaterThan(25);
+      expect(p75, part).toBeLessThan(600);
+    }
+  });
+});
