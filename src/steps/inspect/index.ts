@@ -4,6 +4,7 @@ import { type Analysis, analyze, type Dim, fixDimensions, type Model, producers 
 import type { ModelArtifact } from '../types';
 
 export { inspectMeta } from './meta';
+export { compareWeights, type LayerWeights, type WeightModels, type WeightSide } from './weights';
 
 export interface LayerReport {
   readonly name: string;
