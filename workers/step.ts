@@ -1,8 +1,9 @@
 /** Worker of the long jobs: a table over the pipeline. */
 import * as Comlink from 'comlink';
+import { parseModel } from '../src/onnx';
 import { analyzeRecipe, type Recipe, type RunEnvironment, type RunInput, runRecipe, tellRecipe } from '../src/pipeline';
 import { zipPieces } from '../src/steps/export';
-import { inspect } from '../src/steps/inspect';
+import { compareWeights, inspect } from '../src/steps/inspect';
 import { openModel } from '../src/steps/open';
 import { buffersOf } from './buffers';
 import { cache, checkpoints, keepRun } from './cache';
@@ -48,6 +49,16 @@ const table = {
 
   async inspect(name: string, bytes: Uint8Array, external?: ReadonlyMap<string, Uint8Array>) {
     return inspect(await openModel(name, bytes, external));
+  },
+
+  /** Every layer's weights, and what is left of them in the networks of a result. */
+  async weights({ name, bytes, external }: ModelFile, compressed: Uint8Array | null, quantized: Uint8Array | null) {
+    const { model } = await openModel(name, bytes, external);
+    return compareWeights({
+      original: model,
+      compressed: compressed && parseModel(compressed),
+      quantized: quantized && parseModel(quantized),
+    });
   },
 
   devices() {

@@ -6,7 +6,7 @@ import type { RunEvent, RunResult } from '../src/pipeline';
 import type { Progress, TrainingLook } from '../src/steps';
 
 export type { Progress } from '../src/steps';
-export type { InspectReport, LayerReport } from '../src/steps/inspect';
+export type { InspectReport, LayerReport, LayerWeights, WeightSide } from '../src/steps/inspect';
 export type { SensitivityReport } from '../src/steps/prune';
 
 export interface SourceFile {

@@ -4,6 +4,7 @@ import { diskStore } from './idb';
 import type { Store } from './types';
 
 export { askToPersist, type Loss, type LostReason, openWithFallback, storageUsage } from './fallback';
+export { filesOfDataset, filesOfHandles } from './folders';
 export { DATABASE, diskStore } from './idb';
 export {
   duplicateEntry,

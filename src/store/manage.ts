@@ -11,6 +11,8 @@ export interface Entry {
   readonly id: string;
   readonly name: string;
   readonly bytes: number;
+  /** Its files stay in their folder; nothing of them is kept here. */
+  readonly linked: boolean;
   readonly at: number;
 }
 
@@ -30,7 +32,7 @@ export async function listEntries(store: Store): Promise<readonly Entry[]> {
   for (const kind of KINDS)
     for (const record of await store.all(kind)) {
       const { id, name, at } = record;
-      entries.push({ kind, id, name, at, bytes: sizeOf(record) });
+      entries.push({ kind, id, name, at, bytes: sizeOf(record), linked: 'handles' in record });
     }
   return entries.sort((a, b) => b.at - a.at);
 }

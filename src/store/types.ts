@@ -21,7 +21,10 @@ export interface StoredModel {
 export interface StoredDataset {
   readonly id: string;
   readonly name: string;
+  /** Copies; empty where `handles` lead to the files. */
   readonly files: readonly StoredFile[];
+  /** The files or folders themselves, which stay where they are; absent where the browser gives none. */
+  readonly handles?: readonly FileSystemHandle[];
   readonly at: number;
 }
 

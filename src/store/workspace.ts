@@ -3,8 +3,9 @@
  * binary parts one after the other. Nothing is held in memory but the index.
  */
 import { StudioError } from '../numerics';
+import { filesOfDataset } from './folders';
 import { openPacker, unpackValue } from './portable';
-import { type Store, TABLES, type TableName, type Write } from './types';
+import { type Store, type StoredDataset, TABLES, type TableName, type Write } from './types';
 
 const MAGIC = 'bonsai-workspace 1';
 const FIRST_LINE = 64;
@@ -20,15 +21,29 @@ export interface Imported {
   readonly counts: Readonly<Record<TableName, number>>;
 }
 
-/** Everything in the store: models, data sets, calibration results, checkpoints, runs, settings. */
+/**
+ * Everything in the store: models, data sets, calibration results, checkpoints, runs, settings. Sets that are handles travel as
+ * copies; those that can't be read now are left out.
+ */
 export async function exportWorkspace(store: Store, now = Date.now()): Promise<Blob> {
   const packer = openPacker();
   const records: Index['records'][number][] = [];
-  for (const table of TABLES) for (const record of await store.all(table)) records.push({ table, record: packer.pack(record) });
+  for (const table of TABLES)
+    for (const record of await store.all(table)) {
+      const whole = 'handles' in record ? await copied(record) : record;
+      if (whole) records.push({ table, record: packer.pack(whole) });
+    }
   const index: Index = { made: now, sizes: packer.parts.map(({ size }) => size), records };
   const json = new Blob([JSON.stringify(index)]);
   const head = `${MAGIC} ${json.size}`.padEnd(FIRST_LINE - 1);
   return new Blob([`${head}\n`, json, ...packer.parts], { type: 'application/octet-stream' });
+}
+
+/** A set with its files in it; null where they can't be read. */
+async function copied(set: StoredDataset): Promise<StoredDataset | null> {
+  const { handles: _, ...rest } = set;
+  const files = await filesOfDataset(set).catch(() => null);
+  return files && { ...rest, files };
 }
 
 const refuse = (what: string, hint: string) => new StudioError('bad-file', what, hint);

@@ -17,6 +17,7 @@ import {
   type JobResult,
   type JobSource,
   keepErrors,
+  type LayerWeights,
   type PreviewModel,
   type SensitivityReport,
 } from '../../workers/wire';
@@ -160,6 +161,12 @@ export class StepWorker {
 
   inspect(name: string, bytes: Uint8Array, external?: ReadonlyMap<string, Uint8Array>): Promise<InspectReport> {
     return this.line.call((remote) => remote.inspect(name, bytes, external) as Promise<InspectReport>);
+  }
+
+  weights(model: ModelFile, compressed: Uint8Array | null, quantized: Uint8Array | null): Promise<ReadonlyMap<string, LayerWeights>> {
+    return this.line.call(
+      (remote) => remote.weights(plainFile(model), compressed, quantized) as Promise<ReadonlyMap<string, LayerWeights>>,
+    );
   }
 
   devices(): Promise<readonly DeviceProfile[]> {

@@ -84,11 +84,25 @@ async function walk(entry: FileSystemEntry, folder: string): Promise<SourceFile[
   return (await Promise.all(nested.map((child) => walk(child, `${path}/`)))).flat();
 }
 
+/** Files, and what leads to them on a later visit. */
+export interface Given {
+  readonly files: readonly SourceFile[];
+  /** null where the browser gives none: the files are copied then. */
+  readonly handles: readonly FileSystemHandle[] | null;
+}
+
+/** Chromium's part of an item, which the DOM's types lack. */
+type HandleItem = DataTransferItem & { getAsFileSystemHandle?(): Promise<FileSystemHandle | null> };
+
 /** Every file of a drop, folders included. Must be called before the event handler returns. */
-export function filesOfDrop(transfer: DataTransfer): Promise<SourceFile[]> {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.() ?? null).filter((entry) => entry !== null);
-  if (entries.length) return Promise.all(entries.map((entry) => walk(entry, ''))).then((lists) => lists.flat());
-  return Promise.resolve([...transfer.files].map((file) => ({ path: file.name, file })));
+export async function filesOfDrop(transfer: DataTransfer): Promise<Given> {
+  const items = [...transfer.items].filter(({ kind }) => kind === 'file') as HandleItem[];
+  const asked = items.map((item) => item.getAsFileSystemHandle?.().catch(() => null) ?? null);
+  const entries = items.map((item) => item.webkitGetAsEntry?.() ?? null).filter((entry) => entry !== null);
+  const plain = [...transfer.files].map((file) => ({ path: file.name, file }));
+  const files = entries.length ? (await Promise.all(entries.map((entry) => walk(entry, '')))).flat() : plain;
+  const handles = (await Promise.all(asked)).filter((handle) => handle !== null);
+  return { files, handles: handles.length > 0 && handles.length === items.length ? handles : null };
 }
 
 export function filesOfInput(input: HTMLInputElement): SourceFile[] {

@@ -64,7 +64,7 @@ export interface ChannelBar {
 }
 
 /** Channels, widest first. */
-export function channelBars({ channels, grid }: Evidence): readonly ChannelBar[] {
+export function channelBars({ channels, grid }: Pick<Evidence, 'channels' | 'grid'>): readonly ChannelBar[] {
   if (!channels) return [];
   return channels.low
     .map((low, channel) => {

@@ -3,6 +3,7 @@ import {
   duplicateEntry,
   type Entry,
   exportWorkspace,
+  filesOfDataset,
   forgetEverything,
   importWorkspace,
   listEntries,
@@ -51,8 +52,10 @@ export class LibraryState {
       await studio.showRun(id);
       studio.tab = 'results';
     } else {
-      const files = (await (await this.store()).get('datasets', id))?.files;
-      if (files) await studio.takeFiles(files);
+      const set = await (await this.store()).get('datasets', id);
+      if (!set) return;
+      const { files } = await studio.imageSets.read(set);
+      await studio.takeFiles({ files, handles: set.handles ?? null });
     }
   }
 
@@ -89,7 +92,10 @@ export class LibraryState {
   async export(): Promise<void> {
     this.working = true;
     try {
-      download(await exportWorkspace(await this.store()), `${stamp()}.bonsai`);
+      const store = await this.store();
+      for (const set of await store.all('datasets'))
+        if (!(await filesOfDataset(set, true).catch(() => null))) this.studio.alerts.info(() => t('library.leftOut', { name: set.name }));
+      download(await exportWorkspace(store), `${stamp()}.bonsai`);
     } finally {
       this.working = false;
     }

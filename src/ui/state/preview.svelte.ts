@@ -127,6 +127,15 @@ export class PreviewState {
     return null;
   }
 
+  /** The frame on show as a PNG; null without one. */
+  async still(): Promise<Blob | null> {
+    const { frame } = this;
+    if (!frame) return null;
+    const canvas = new OffscreenCanvas(frame.width, frame.height);
+    canvas.getContext('2d')!.drawImage(frame.bitmap, 0, 0);
+    return canvas.convertToBlob({ type: 'image/png' });
+  }
+
   step(by: number): void {
     const count = this.source === 'images' ? (this.images?.fileNames.length ?? 0) : SCENES;
     if (count > 0) this.index = (this.index + by + count) % count;

@@ -1,4 +1,5 @@
 import { type OptionValues, PRESETS, parseRecipe, type Recipe, type RecipeStep, stepOf } from '../../pipeline';
+import { recipeOfLink } from '../recipe/link';
 
 const FIRST = 'prune-10-int8';
 
@@ -24,6 +25,15 @@ export class RecipeState {
   /** @throws StudioError 'bad-option' */
   load(json: unknown): void {
     this.set(parseRecipe(json));
+  }
+
+  /** Opens the recipe that the page's address brought along, once. @throws StudioError 'bad-option' */
+  takeLink(): boolean {
+    const json = recipeOfLink(location.hash);
+    if (json === null) return false;
+    history.replaceState(null, '', location.pathname + location.search);
+    this.load(json);
+    return true;
   }
 
   usePreset(name: string): void {

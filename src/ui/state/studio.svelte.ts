@@ -2,6 +2,7 @@ import type {
   EngineChoice,
   EngineReport,
   ImageSource,
+  ImagesInfo,
   InspectReport,
   JobResult,
   JobSource,
@@ -12,8 +13,7 @@ import { StudioError } from '../../numerics';
 import type { AnalysisReport, Recipe, ResultRow, RunEvent, Story } from '../../pipeline';
 import { askToPersist, openStore, type Store, type StoredModel } from '../../store';
 import { JobSwitches, ShelfWorker, StepWorker, WorkerLost } from '../bridge';
-import { type Intake, sortFiles } from '../intake';
-import { recipeOfLink } from '../recipe/link';
+import { type Given, type Intake, sortFiles } from '../intake';
 import { siteUrl } from '../site';
 import { coreWords, t } from '../text';
 import { goBack } from '../training/go-back';
@@ -23,6 +23,7 @@ import { DevicesState } from './devices.svelte';
 import { GraphState } from './graph.svelte';
 import { GrowState } from './grow.svelte';
 import { History } from './history.svelte';
+import { ImageSetsState } from './image-sets.svelte';
 import { type Job, JobsState } from './jobs.svelte';
 import { LibraryState } from './library.svelte';
 import { PreviewState } from './preview.svelte';
@@ -30,6 +31,7 @@ import { RecipeState } from './recipe.svelte';
 import { SensitivityState } from './sensitivity.svelte';
 import { TourState } from './tour.svelte';
 import { TrainingState } from './training.svelte';
+import { WeightsState } from './weights.svelte';
 
 export interface OpenModel {
   readonly name: string;
@@ -65,6 +67,7 @@ export class Studio {
   readonly history = new History(this.#shelf);
   readonly #steps = new StepWorker();
   readonly devices = new DevicesState(this.#steps);
+  readonly weights = new WeightsState(this.#steps);
   readonly causes = new CausesState(this);
   readonly training = new TrainingState();
   readonly sensitivity = new SensitivityState(this);
@@ -75,6 +78,7 @@ export class Studio {
     () => this.#store,
     () => this.alerts.info(() => t('job.tooLarge')),
   );
+  readonly imageSets = new ImageSetsState(() => this.#store);
   readonly library = new LibraryState(this, () => this.#store, this.#shelf);
   #store: Promise<Store>;
   #abort: AbortController | null = null;
@@ -128,6 +132,7 @@ export class Studio {
     const kept = typeof last === 'string' ? await store.get('models', last) : undefined;
     if (kept) await this.#openStored(kept);
     else await this.openEmbedded(typeof last === 'string' && last.startsWith('embedded:') ? last.slice(9) : this.embedded[0]!.file);
+    await this.#lastImages().catch((error) => this.alerts.error(error));
     const recipe = (await store.get('settings', 'recipe'))?.value;
     if (recipe) this.attempt(() => this.recipe.load(recipe));
     await opened;
@@ -135,16 +140,7 @@ export class Studio {
     if (run && run.model === this.model?.name) await this.showRun(run.id);
     await this.jobs.look();
     if (location.hash === '#tour') await this.tour.begin();
-    else this.#takeLink();
-  }
-
-  /** The recipe that the page's address brought along, once. */
-  #takeLink(): void {
-    const json = recipeOfLink(location.hash);
-    if (json === null) return;
-    history.replaceState(null, '', location.pathname + location.search);
-    this.recipe.load(json);
-    this.alerts.info(() => t('recipe.linkOpened', { name: this.recipe.current.name }));
+    else if (this.recipe.takeLink()) this.alerts.info(() => t('recipe.linkOpened', { name: this.recipe.current.name }));
   }
 
   /** Runs `work`; what it throws becomes an alert. */
@@ -176,8 +172,8 @@ export class Studio {
   }
 
   /** What a network is made of, without opening it. */
-  inspect(name: string, bytes: Uint8Array): Promise<InspectReport> {
-    return this.#steps.inspect(name, bytes);
+  inspect(name: string, bytes: Uint8Array, external?: ReadonlyMap<string, Uint8Array>): Promise<InspectReport> {
+    return this.#steps.inspect(name, bytes, external);
   }
 
   /** Opens a network; the one before stays if it can't be opened. */
@@ -207,26 +203,38 @@ export class Studio {
     }
   }
 
-  async takeFiles(files: Parameters<typeof sortFiles>[0]): Promise<void> {
-    await this.#take(await sortFiles(files));
+  async takeFiles({ files, handles }: Given): Promise<void> {
+    await this.#take(await sortFiles(files), handles);
   }
 
-  async #take({ workspace, model, recipe, images }: Intake): Promise<void> {
+  /** The user's images: on show, and what the recipe calibrates on. */
+  async openImages({ name, files }: NonNullable<Intake['images']>): Promise<ImagesInfo> {
+    const source = { kind: 'files', name, files } as const;
+    const info = await this.preview.worker.setImages(source);
+    this.imageFiles = source;
+    this.labelled = info.labelled;
+    this.preview.images = info;
+    await this.preview.show('images');
+    return info;
+  }
+
+  async #lastImages(): Promise<void> {
+    const images = await this.imageSets.last();
+    if (images) await this.openImages(images);
+  }
+
+  async #take({ workspace, model, recipe, images }: Intake, handles: Given['handles']): Promise<void> {
     if (workspace) await this.library.import(workspace);
     if (recipe) {
       this.recipe.load(recipe.json);
       this.alerts.info(() => t('alerts.recipeOpened', { name: this.recipe.current.name }));
     }
     if (images) {
-      const source: ImageSource = { kind: 'files', ...images };
-      const info = await this.preview.worker.setImages(source);
-      this.imageFiles = source;
-      this.labelled = info.labelled;
-      this.preview.images = info;
+      const info = await this.openImages(images);
       const opened = { name: info.name, count: info.fileNames.length };
       this.alerts.info(() => t(info.labelled ? 'alerts.labelledOpened' : 'alerts.unlabelledOpened', opened));
       for (const note of info.notes) this.alerts.info(() => coreWords(note));
-      await this.preview.show('images');
+      if (!(await this.imageSets.keep(images, handles))) this.alerts.info(() => t('library.noRoom', opened));
       await this.#advise();
     }
     if (model) {
@@ -235,32 +243,15 @@ export class Studio {
     }
   }
 
-  /** Images of their own for recovery and QAT. Throws StudioError 'bad-data' where there are none. */
-  async takeTrainingImages(files: Parameters<typeof sortFiles>[0]): Promise<void> {
-    const { images } = await sortFiles(files);
-    if (!images) throw new StudioError('bad-data', t('training.noImages'), t('training.noImagesHint'));
-    this.training.images = { kind: 'files', ...images };
-  }
-
-  /** Another network that teaches; refused at once where it is none. */
-  async takeTeacher(files: Parameters<typeof sortFiles>[0]): Promise<void> {
-    const { model } = await sortFiles(files);
-    if (!model) throw new StudioError('bad-file', t('training.noTeacher'), t('training.noTeacherHint'));
-    await this.#steps.inspect(model.name, model.bytes, model.external);
-    this.training.teacher = { name: model.name, model: model.bytes, external: model.external };
-  }
-
   /** Keeps the camera's frame as an image of the calibration set. */
   async capture(): Promise<void> {
-    const frame = this.preview.frame;
-    if (!frame) return;
-    const canvas = new OffscreenCanvas(frame.width, frame.height);
-    canvas.getContext('2d')!.drawImage(frame.bitmap, 0, 0);
-    const file = await canvas.convertToBlob({ type: 'image/png' });
+    const file = await this.preview.still();
+    if (!file) return;
     const before = this.imageFiles === this.#cameraFrames ? (this.#cameraFrames?.files ?? []) : [];
     const files = [...before, { path: `frame-${String(before.length + 1).padStart(3, '0')}.png`, file }];
     this.imageFiles = this.#cameraFrames = { kind: 'files', name: t('preview.cameraFrames'), files };
     this.labelled = false;
+    await this.imageSets.keep(this.#cameraFrames, null, 'camera');
     this.alerts.info(() => t('preview.captured', { count: files.length }));
   }
 
@@ -473,10 +464,12 @@ export class Studio {
   }
 
   /** Goes back from somebody's images to the scenes. */
-  useScenes(): void {
+  async useScenes(): Promise<void> {
     this.imageFiles = null;
     this.labelled = false;
     this.preview.images = null;
+    await this.imageSets.leave();
+    await this.preview.show('scenes');
   }
 
   /** Leaves nothing behind of this visit, and begins the tour again. */

@@ -42,7 +42,7 @@ export class TourState {
   async begin(): Promise<void> {
     const { studio } = this;
     if (studio.model?.name !== HERO) await studio.openEmbedded(HERO);
-    studio.useScenes();
+    await studio.useScenes();
     this.#results.clear();
     this.#rows = {};
     await this.go('float');

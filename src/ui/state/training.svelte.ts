@@ -1,6 +1,9 @@
 import type { CurveLook, ImageSource, JobSource, Progress } from '../../../workers/wire';
+import { StudioError } from '../../numerics';
 import type { PruneStage } from '../../pipeline';
 import type { JobSwitches } from '../bridge';
+import { type Given, sortFiles } from '../intake';
+import { t } from '../text';
 import { imageSteps, segmentsOf } from '../training/curves';
 import { Hand } from './hand.svelte';
 
@@ -32,6 +35,29 @@ export class TrainingState extends Hand {
     if (!this.progress || !look || this.#resumed === null || this.#resumed.run !== this.progress.label) return null;
     return imageSteps(this.#resumed.step, this.progress.total, look);
   });
+
+  /** Images of their own for recovery and QAT. @throws StudioError 'bad-data' where there are none */
+  async takeImages({ files }: Given): Promise<void> {
+    const { images } = await sortFiles(files);
+    if (!images) throw new StudioError('bad-data', t('training.noImages'), t('training.noImagesHint'));
+    this.images = { kind: 'files', ...images };
+  }
+
+  /**
+   * Another network that teaches.
+   * @param inspect refuses what is none
+   * @throws StudioError 'bad-file'
+   */
+  async takeTeacher(
+    { files }: Given,
+    inspect: (name: string, bytes: Uint8Array, external: ReadonlyMap<string, Uint8Array>) => Promise<unknown>,
+  ) {
+    const { model } = await sortFiles(files);
+    if (!model) throw new StudioError('bad-file', t('training.noTeacher'), t('training.noTeacherHint'));
+    const { name, bytes, external } = model;
+    await inspect(name, bytes, external);
+    this.teacher = { name, model: bytes, external };
+  }
 
   /** A job begins. */
   begin(job: JobSwitches): void {

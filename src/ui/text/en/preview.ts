@@ -30,6 +30,8 @@ export const preview = {
     liveRepaired: 'Quantizing, repaired:',
     liveFound: '{{before, number}} detections in FP32, {{now, number}} now',
     noImages: 'No images yet: open a folder, or look at the scenes.',
+    openFolder: 'Open a folder',
+    closeImages: 'Close {{name}}, and use the scenes again',
     useScenes: 'Show the scenes',
     capture: 'Keep frame for calibration',
     captured_one: '{{count, number}} camera frame kept: the next run calibrates on it.',

@@ -31,6 +31,8 @@ export const preview: Translation<typeof en> = {
     livePlain: '量子化中（対策前）：',
     liveRepaired: '量子化中（対策後）：',
     liveFound: '検出数 FP32 {{before, number}}件 → 現在 {{now, number}}件',
+    openFolder: 'フォルダーを開く',
+    closeImages: '{{name}} を閉じて、シーンに戻す',
     noImages: '画像がありません。フォルダーを開くか、シーンを表示してください。',
     useScenes: 'シーンを表示',
     capture: 'このフレームをキャリブレーションに追加',

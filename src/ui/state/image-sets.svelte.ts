@@ -1,0 +1,71 @@
+import type { SourceFile } from '../../../workers/wire';
+import { StudioError } from '../../numerics';
+import { hashModel } from '../../onnx';
+import { filesOfDataset, type Store, type StoredDataset, storageUsage } from '../../store';
+import { t } from '../text';
+
+/** Part of the space left that one set may take. */
+const MOST_OF_SPACE = 0.25;
+
+const listed = ({ path, file }: SourceFile) => `${path}:${file.size}:${file instanceof File ? file.lastModified : 0}`;
+
+interface Opened {
+  readonly name: string;
+  readonly files: readonly SourceFile[];
+}
+
+/** Image sets that outlive a visit: by reference where the browser gives handles, else as copies. */
+export class ImageSetsState {
+  /** Open on the last visit, in a folder that the browser wants to ask about again. */
+  waiting = $state.raw<StoredDataset | null>(null);
+
+  constructor(private readonly store: () => Promise<Store>) {}
+
+  /**
+   * Keeps a set, once for equal files, and opens it on the next visit.
+   * @param id of a set that grows; absent: what the files are
+   * @returns false where there is no room for copies of it
+   */
+  async keep({ name, files }: Opened, handles: readonly FileSystemHandle[] | null, id?: string): Promise<boolean> {
+    this.waiting = null;
+    const store = await this.store();
+    const key = id ?? (await hashModel(new TextEncoder().encode(files.map(listed).join('\n'))));
+    const linked = handles !== null && store.kind === 'disk';
+    const usage = await storageUsage();
+    const bytes = files.reduce((sum, { file }) => sum + file.size, 0);
+    if (!linked && usage && bytes > MOST_OF_SPACE * usage.available) return false;
+    const known = await store.get('datasets', key);
+    const record = { id: key, name: known?.name ?? name, at: Date.now(), ...(linked ? { files: [], handles } : { files }) };
+    await store.put([
+      { table: 'datasets', record },
+      { table: 'settings', record: { id: 'images', value: key } },
+    ]);
+    return true;
+  }
+
+  /** The next visit begins without images of the user. */
+  async leave(): Promise<void> {
+    this.waiting = null;
+    await (await this.store()).remove('settings', 'images');
+  }
+
+  /** What was open on the last visit; null where nothing was, or the browser wants to be asked first ({@link waiting}). */
+  async last(): Promise<Opened | null> {
+    const store = await this.store();
+    const id = (await store.get('settings', 'images'))?.value;
+    const set = typeof id === 'string' ? await store.get('datasets', id) : undefined;
+    const files = set && (await filesOfDataset(set));
+    if (set && !files) this.waiting = set;
+    return files ? { name: set.name, files } : null;
+  }
+
+  /**
+   * A kept set; the browser may ask the user.
+   * @throws StudioError 'missing-data' where it is gone or can't be read
+   */
+  async read(set: StoredDataset): Promise<Opened> {
+    const files = await filesOfDataset(set, true);
+    if (!files) throw new StudioError('missing-data', t('library.refusedFolder', { name: set.name }), t('library.refusedFolderHint'));
+    return { name: set.name, files };
+  }
+}

@@ -1,0 +1,125 @@
+/** The user's images outlive a visit: as copies, or as a folder that stays where it is. */
+import type { Browser, Page } from 'playwright';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { gradientJpeg, palettePng } from '../data/files';
+import { seriousViolations } from './axe';
+import { launch, openTab, type Tab } from './browser';
+import { type StaticServer, serve } from './server';
+
+let server: StaticServer;
+let browser: Browser;
+let tab: Tab;
+let page: Page;
+beforeAll(async () => {
+  server = await serve(inject('dist'), { headers: true, base: '/' });
+  browser = await launch();
+  tab = await openTab(browser, server.url);
+  page = tab.page;
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+const FILES = [
+  { name: 'first.jpg', buffer: Buffer.from(gradientJpeg) },
+  { name: 'second.png', buffer: Buffer.from(palettePng) },
+];
+const shown = (name: string) =>
+  page.getByRole('region', { name: 'Detections' }).getByText(name, { exact: true }).waitFor({ timeout: 60_000 });
+const source = (name: string) => page.getByRole('button', { name, exact: true });
+const isOn = (name: string) => source(name).getAttribute('aria-pressed');
+const detecting = () => page.getByTestId('detections-original').waitFor({ timeout: 60_000 });
+
+async function libraryRow(name: string): Promise<string> {
+  await page.getByRole('tab', { name: 'Library' }).click();
+  const row = page.getByRole('region', { name: 'Image sets' }).getByRole('row').filter({ hasText: name });
+  await row.waitFor({ timeout: 30_000 });
+  return (await row.textContent())!.replace(/\s+/g, ' ');
+}
+
+/** A folder of the page's own, given by the picker; the browser asks about it again as it does about folders of the disk. */
+async function givePicker(): Promise<void> {
+  await page.addInitScript(() => {
+    const asked = () => sessionStorage.getItem('asks') !== null;
+    let granted = false;
+    const root = navigator.storage.getDirectory();
+    Object.assign(window, { showDirectoryPicker: async () => (await root).getDirectoryHandle('photos') });
+    Object.assign(FileSystemHandle.prototype, {
+      queryPermission: async () => (asked() && !granted ? 'prompt' : 'granted'),
+      requestPermission: async () => {
+        granted = true;
+        return 'granted';
+      },
+    });
+  });
+  await page.reload();
+  await page.evaluate(
+    async (files) => {
+      const root = await navigator.storage.getDirectory();
+      const photos = await root.getDirectoryHandle('photos', { create: true });
+      const inner = await photos.getDirectoryHandle('inner', { create: true });
+      for (const [i, { name, bytes }] of files.entries()) {
+        const file = await (i === 0 ? photos : inner).getFileHandle(name, { create: true });
+        const stream = await file.createWritable();
+        await stream.write(Uint8Array.from(bytes));
+        await stream.close();
+      }
+    },
+    FILES.map(({ name, buffer }) => ({ name, bytes: [...buffer] })),
+  );
+}
+
+describe('images', () => {
+  it('that were picked one by one are there again after a reload, as copies', async () => {
+    await detecting();
+    await page.getByLabel('Open model or images').setInputFiles(FILES.map((file) => ({ ...file, mimeType: 'image/jpeg' })));
+    await shown('first.jpg');
+    await page.reload();
+    await shown('first.jpg');
+    expect(await isOn('Images')).toBe('true');
+    expect(await libraryRow('Dropped images')).toMatch(/Dropped images\s*[\d.,]+ k?B/);
+  }, 120_000);
+
+  it('can be closed, and stay closed', async () => {
+    await page.getByRole('button', { name: 'Close Dropped images, and use the scenes again' }).click();
+    expect(await isOn('Scenes')).toBe('true');
+    await page.reload();
+    await detecting();
+    expect(await isOn('Scenes')).toBe('true');
+  }, 120_000);
+
+  it('in a folder stay there', async () => {
+    await givePicker();
+    await detecting();
+    await source('Images').click();
+    await page.getByRole('button', { name: 'Open a folder' }).click();
+    await shown('photos/first.jpg');
+    expect(await libraryRow('photos')).toMatch(/photos\s*in its folder/);
+    await page.reload();
+    await shown('photos/first.jpg');
+    await page.getByRole('button', { name: 'Next image' }).click();
+    await shown('photos/inner/second.png');
+  }, 120_000);
+
+  it('are asked about again where the browser wants it', async () => {
+    await page.evaluate(() => sessionStorage.setItem('asks', ''));
+    await page.reload();
+    const bar = page.getByRole('region', { name: 'Images of the last visit' });
+    await bar.getByText(/^photos was open on your last visit/).waitFor({ timeout: 60_000 });
+    expect(await seriousViolations(page)).toEqual([]);
+    expect(await isOn('Scenes')).toBe('true');
+    await bar.getByRole('button', { name: 'Open them again' }).click();
+    await shown('photos/first.jpg');
+    expect(await bar.count()).toBe(0);
+    await page.evaluate(() => sessionStorage.removeItem('asks'));
+  }, 120_000);
+
+  it('that were moved are missed in one sentence', async () => {
+    await page.evaluate(async () => (await navigator.storage.getDirectory()).removeEntry('photos', { recursive: true }));
+    await page.reload();
+    await page.getByText('photos is no longer where it was.').waitFor({ timeout: 60_000 });
+    await detecting();
+    expect(tab.errors).toEqual([]);
+  }, 120_000);
+});
