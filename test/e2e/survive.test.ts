@@ -2,12 +2,17 @@
  * Jobs that outlive what runs them: the worker and the page are killed at random moments, the page offers to go on, and the
  * bundle is that of an undisturbed run. `BONSAI_KILLS=50` kills fifty times instead of six.
  */
-import type { Browser, BrowserContext, Page } from 'playwright';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createRandom } from '../../src/numerics';
 import { parseRecipe } from '../../src/pipeline';
 import { linkTo } from '../../src/ui/recipe/link';
 import { launch } from './browser';
+import { CHROMIUM, FLAGS } from './chromium';
 import { type StaticServer, serve } from './server';
 
 const KILLS = Number(process.env.BONSAI_KILLS ?? 6);
@@ -27,11 +32,14 @@ const RECIPE = parseRecipe({
   ],
 });
 
+/** Without a GPU, so that every job computes on the CPU engine. */
+const WITHOUT = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
 let server: StaticServer;
 let browser: Browser;
 beforeAll(async () => {
   server = await serve(inject('dist'), { headers: true, base: '/' });
-  browser = await launch(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']);
+  browser = await launch(WITHOUT);
 });
 afterAll(async () => {
   await browser?.close();
@@ -120,16 +128,23 @@ const DEATHS = {
   },
 } satisfies Record<string, (page: Page) => Promise<Page>>;
 
+let known: { readonly digest: string; readonly ms: number } | null = null;
+
+/** The undisturbed run. */
+async function quietRun(): Promise<NonNullable<typeof known>> {
+  if (known) return known;
+  const context = await browser.newContext();
+  const page = await start(context);
+  const begun = performance.now();
+  expect(await ended(page, 240_000)).toBe(true);
+  known = { ms: performance.now() - begun, digest: await digest(page) };
+  await context.close();
+  return known;
+}
+
 describe('a job', () => {
   it(`gives the same bundle, killed ${KILLS} times at random`, { timeout: 240_000 + KILLS * 120_000 }, async () => {
-    const quiet = await browser.newContext();
-    const undisturbed = await start(quiet);
-    const begun = performance.now();
-    expect(await ended(undisturbed, 240_000)).toBe(true);
-    const lasts = performance.now() - begun;
-    const expected = await digest(undisturbed);
-    await quiet.close();
-
+    const { digest: expected, ms: lasts } = await quietRun();
     const random = createRandom(SEED);
     const names = Object.keys(DEATHS) as (keyof typeof DEATHS)[];
     let [kills, jobs] = [0, 0];
@@ -150,6 +165,28 @@ describe('a job', () => {
       await context.close();
     }
     console.log(`${kills} kills in ${jobs} jobs of ${(lasts / 1000).toFixed(0)} s; every bundle is ${expected.slice(0, 12)}….`);
+  });
+
+  it('goes on after the whole browser was killed', { timeout: 480_000 }, async () => {
+    const { digest: expected, ms } = await quietRun();
+    const profile = mkdtempSync(join(tmpdir(), 'bonsai-profile-'));
+    const options = { executablePath: CHROMIUM, args: FLAGS.filter((flag) => !WITHOUT.includes(flag)) };
+    try {
+      const first = await chromium.launchPersistentContext(profile, options);
+      const died = new Promise((resolve) => first.once('close', resolve));
+      await (await start(first)).waitForTimeout(ms / 2);
+      // As a machine that loses power: nothing is told to end.
+      expect(spawnSync('pkill', ['-KILL', '-f', profile]).status).toBe(0);
+      await died;
+      const second = await chromium.launchPersistentContext(profile, options);
+      const page = await visit(second, server.url);
+      await goOn(page).click({ timeout: 60_000 });
+      expect(await ended(page, 240_000)).toBe(true);
+      expect(await digest(page)).toBe(expected);
+      await second.close();
+    } finally {
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    }
   });
 
   it('can be forgotten, and is over when it is cancelled', { timeout: 240_000 }, async () => {
