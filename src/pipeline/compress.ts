@@ -102,7 +102,14 @@ async function recoverOnce(
 ): Promise<Recovered> {
   const images = trainingSet(run);
   const teacher = run.input.teacher ? await run.teacher() : original;
-  const inputs = [student.hash, teacher.hash, imagesKey(images), run.env.engine.version, `${run.recipe.seed}:${imageSteps}`];
+  const inputs = [
+    student.hash,
+    teacher.hash,
+    imagesKey(images),
+    run.env.engine.version,
+    engineKey(run.env),
+    `${run.recipe.seed}:${imageSteps}`,
+  ];
   const key = await stepHash(STEP_META.recover, inputs, run.options('recover'));
   return run.step('recover', async () => {
     const make = async (ctx: StepContext): Promise<Recovered> => {

@@ -2,6 +2,7 @@
  * Training: optimizers, losses, augmentation, and the loop that joins them. Gradients come as ONNX graphs from autodiff.
  * May import autodiff, onnx, runtime, models, data and numerics.
  */
+export { gradientCosine, openAdmitted, type TrainingEngines } from './admit';
 export { AUGMENTATION, type Augmentation, augment } from './augment';
 export {
   type GrowCheckpoint,

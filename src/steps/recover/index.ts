@@ -17,8 +17,10 @@ import {
   type FeaturePair,
   featureLevels,
   featureMaps,
+  type GraphObjectiveParts,
   headMismatch,
   meanSquare,
+  openAdmitted,
   openObjective,
   plainBatches,
   planDistillation,
@@ -252,15 +254,20 @@ export async function recover(
     ...input.student,
     model: withValues(input.student.model, values),
   });
-  const objective = await openObjective({
-    engine: ctx.engine,
+  const parts: Omit<GraphObjectiveParts, 'engine'> = {
     teacher: loss.teacher(teacher.model),
     student: { ...built, model: asInputs(built.model, variables) },
     variables,
     ...(frozen.size > 0 ? { frozenInputs: [student.input] } : {}),
     batches: async (step) => (await drawn(step)).map(bothInputs),
     unseen: { count: unseen.count, at: async (i) => bothInputs(await unseen.at(i)) },
-  });
+  };
+  const objective = await openAdmitted(
+    (engine) => openObjective({ ...parts, engine }),
+    ctx,
+    variables,
+    (text) => notes.push(text),
+  );
   const run: TrainingRun = {
     step: 'recover',
     label,

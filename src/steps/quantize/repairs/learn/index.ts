@@ -11,7 +11,9 @@ import {
   augmentedBatches,
   channelSigma,
   type GraphObjective,
+  type GraphObjectiveParts,
   meanSquare,
+  openAdmitted,
   openObjective,
   plainBatches,
   planDistillation,
@@ -122,7 +124,7 @@ function usedBy(model: Model, learnable: Learnable): Learnable {
 
 /** Student, teacher and data as an objective. @throws StudioError 'unsupported' where a layer has no gradient */
 export async function openLearning(state: QuantState, ctx: RepairContext, settings: LearnSettings): Promise<Opened> {
-  const { spec, engine } = ctx;
+  const { spec } = ctx;
   const p = spec?.preprocess ?? defaultPreprocess(ctx.teacher);
   const input = spec?.input ?? ctx.teacher.graph.inputs[0]?.name;
   if (!p || !input)
@@ -154,8 +156,7 @@ export async function openLearning(state: QuantState, ctx: RepairContext, settin
   const ready = withVariables(quantized, used);
   const fit = ctx.training?.fit ?? asImages(ctx.fit, input);
   const map = trainer && (settings.clipDecay > 0 ? withClipDecay(trainer.map, variables, settings.clipDecay) : trainer.map);
-  const objective = await openObjective({
-    engine,
+  const shared: Omit<GraphObjectiveParts, 'engine'> = {
     teacher: loss.teacher(teacher),
     student: { model: trainer ? asInputs(ready, trainer.weights) : ready, loss: name, parts },
     variables,
@@ -164,7 +165,8 @@ export async function openLearning(state: QuantState, ctx: RepairContext, settin
     unseen: ctx.training
       ? plainBatches(ctx.training.held, input, p, inputDims(p))
       : { count: ctx.held.count, at: async (i) => ({ images: await ctx.held.at(i) }) },
-  });
+  };
+  const objective = await openAdmitted((engine) => openObjective({ ...shared, engine }), ctx, variables, ctx.note);
   const finish = (values: Values): QuantState =>
     learnedState(
       trainer ? { ...state, plan: { ...state.plan, constants: trainer.constants(state.plan, values) } } : state,

@@ -31,6 +31,16 @@ export const training: Templates = {
   'which values it picks depends on the data': '選ばれる値がデータに依存するため',
   'no rule was written for it': '規則が実装されていないため',
   'the form that gives indices too has no rule': 'インデックスも返す形式には規則がないため',
+  // training/admit.ts
+  "Training runs on the CPU: the GPU's gradients differ from its (cosine {}).":
+    '学習はCPUで行います。GPUの勾配がCPUの結果と異なるためです（コサイン類似度 {0}）。',
+  "Training runs on the GPU, whose gradients agree with the CPU's ({}).":
+    '学習はGPUで行います。勾配はCPUの結果と一致しています（{0:ja}）。',
+  'Training runs on the CPU: the GPU agrees with it but is slower ({}).':
+    '学習はCPUで行います。GPUの結果は一致しますが、CPUより遅いためです（{0:ja}）。',
+  'Training runs on the CPU: the GPU could not run the training graph ({})':
+    '学習はCPUで行います。GPUで学習グラフを実行できませんでした（{0:ja}）',
+  '{} ms a step there, {} ms on the CPU': '1ステップあたりGPUで{0} ms、CPUで{1} ms',
   // steps/recover/index.ts
   'Switch recovery off, or open a network with one image input.': '回復学習をオフにするか、画像入力が1つのモデルを開いてください。',
   'The teacher {} sees {}×{} pixels, {} {}×{}.': '教師モデル {0} の入力は{1}×{2}ピクセル、{3} は{4}×{5}ピクセルです。',
