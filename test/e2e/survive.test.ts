@@ -1,6 +1,6 @@
 /**
  * Jobs that outlive what runs them: the worker and the page are killed at random moments, the page offers to go on, and the
- * bundle is that of an undisturbed run. `BONSAI_KILLS=50` kills fifty times instead of six.
+ * bundle is that of an undisturbed run. `BONSAI_KILLS=50` kills fifty times instead of four.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { launch } from './browser';
 import { CHROMIUM, FLAGS } from './chromium';
 import { type StaticServer, serve } from './server';
 
-const KILLS = Number(process.env.BONSAI_KILLS ?? 6);
+const KILLS = Number(process.env.BONSAI_KILLS ?? 4);
 const SEED = Number(process.env.BONSAI_SEED ?? 1);
 
 const RECIPE = parseRecipe({
