@@ -11,25 +11,21 @@ const LEAST_SCORE = 0.3;
  * Emits 'layers' events. It is no part of the job: where it can't be done, nothing is shown.
  * @returns undefined for networks that are no known detectors
  */
-export async function layersWatcher(run: Run, artifact: ModelArtifact, values: OptionValues): Promise<RepairSource['watch']> {
+export function layersWatcher(run: Run, artifact: ModelArtifact, values: OptionValues): RepairSource['watch'] {
   const { spec } = artifact;
   const { event } = run.env;
   if (!spec || !event) return undefined;
-  const { followLayers, loadFeeds, quantizableModel, readOptions } = await import('../steps/quantize');
-  const images = run.input.evaluation ?? run.input.calibration;
   const samples = run.rows.find(({ id }) => id === 'fp32')?.samples ?? [];
   const clear = samples.map(({ detections }) => detections.filter(({ score }) => score >= LEAST_SCORE).length);
   const image = samples[clear.indexOf(Math.max(...clear))]?.image ?? 0;
-  const float = quantizableModel(artifact.model);
-  return async (state, repaired) => {
+  return async (end, repaired) => {
+    const { followLayers, loadFeeds, quantizableModel, readOptions } = await import('../steps/quantize');
     try {
-      const [loaded] = await loadFeeds(artifact, images, [image], run.ctx);
-      if (!loaded) return;
-      await followLayers(
-        { float, spec, options: readOptions(values), state, ...loaded },
-        run.ctx,
-        ({ layersQuantized, layers, detections }) =>
-          event({ type: 'layers', image, quantized: layersQuantized, layers, repaired, detections }),
+      const [loaded] = await loadFeeds(artifact, run.input.evaluation ?? run.input.calibration, [image], run.ctx);
+      const { feeds, placement } = loaded!;
+      const input = { float: quantizableModel(artifact.model), spec, options: readOptions(values), end, feeds, placement };
+      await followLayers(input, run.ctx, ({ layersQuantized, layers, detections }) =>
+        event({ type: 'layers', image, quantized: layersQuantized, layers, repaired, detections }),
       );
     } catch (error) {
       if (error instanceof StudioError && error.code === 'cancelled') throw error;

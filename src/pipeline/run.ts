@@ -197,7 +197,7 @@ export class Run {
       const engines = [this.env.engine.version, engineKey(this.env)];
       const asked = { options, judged: this.options('evaluate'), seed: this.recipe.seed, otherReading };
       const key = await stepHash(STEP_META.quantize, [...inputs, ...engines], asked);
-      const watch = this.env.watched ? await layersWatcher(this, artifact, options) : undefined;
+      const watch = this.env.watched ? layersWatcher(this, artifact, options) : undefined;
       const make = async (ctx: StepContext) => {
         const seen: TrainingLook[] = [];
         const look = (one: TrainingLook) => {

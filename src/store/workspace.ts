@@ -21,17 +21,27 @@ export interface Imported {
   readonly counts: Readonly<Record<TableName, number>>;
 }
 
+export interface ExportOptions {
+  /** Milliseconds since 1970. */
+  readonly now?: number;
+  /** The browser may ask whether folders may be read: the user has just pressed something. */
+  readonly ask?: boolean;
+  /** Told the name of each set that can't be read. */
+  leftOut?(name: string): void;
+}
+
 /**
  * Everything in the store: models, data sets, calibration results, checkpoints, runs, settings. Sets that are handles travel as
  * copies; those that can't be read now are left out.
  */
-export async function exportWorkspace(store: Store, now = Date.now()): Promise<Blob> {
+export async function exportWorkspace(store: Store, { now = Date.now(), ask = false, leftOut }: ExportOptions = {}): Promise<Blob> {
   const packer = openPacker();
   const records: Index['records'][number][] = [];
   for (const table of TABLES)
     for (const record of await store.all(table)) {
-      const whole = 'handles' in record ? await copied(record) : record;
+      const whole = 'handles' in record ? await copied(record, ask) : record;
       if (whole) records.push({ table, record: packer.pack(whole) });
+      else if ('name' in record) leftOut?.(record.name);
     }
   const index: Index = { made: now, sizes: packer.parts.map(({ size }) => size), records };
   const json = new Blob([JSON.stringify(index)]);
@@ -40,9 +50,9 @@ export async function exportWorkspace(store: Store, now = Date.now()): Promise<B
 }
 
 /** A set with its files in it; null where they can't be read. */
-async function copied(set: StoredDataset): Promise<StoredDataset | null> {
+async function copied(set: StoredDataset, ask: boolean): Promise<StoredDataset | null> {
   const { handles: _, ...rest } = set;
-  const files = await filesOfDataset(set).catch(() => null);
+  const files = await filesOfDataset(set, ask).catch(() => null);
   return files && { ...rest, files };
 }
 

@@ -136,18 +136,23 @@ export function stepImages(count: number, perStep: number, seed: number): (step:
 }
 
 /**
- * Augmented images of a step, one by one: a graph for two at once needs twice the time (measured on YOLOX-Nano, 550 against
- * 290 ms a step), for its values no longer fit the caches.
+ * The batches of each step.
  * @param dims of one image as the network wants it
  */
-export function augmentedBatches(
+type StepBatches = (
   images: TrainingImages,
   input: string,
   p: Preprocess,
   dims: readonly number[],
   perStep: number,
   seed: number,
-): (step: number) => Promise<readonly Batch[]> {
+) => (step: number) => Promise<readonly Batch[]>;
+
+/**
+ * Augmented images of a step, one by one: a graph for two at once needs twice the time (measured on YOLOX-Nano, 550 against
+ * 290 ms a step), for its values no longer fit the caches.
+ */
+export const augmentedBatches: StepBatches = (images, input, p, dims, perStep, seed) => {
   const pick = stepImages(images.count, perStep, seed);
   return async (step) => {
     const batches: Batch[] = [];
@@ -158,21 +163,14 @@ export function augmentedBatches(
     }
     return batches;
   };
-}
+};
 
 /** Images of a step as they are: each comes again in every epoch, so what is computed from it alone can be kept. */
-export function repeatedBatches(
-  images: TrainingImages,
-  input: string,
-  p: Preprocess,
-  dims: readonly number[],
-  perStep: number,
-  seed: number,
-): (step: number) => Promise<readonly Batch[]> {
+export const repeatedBatches: StepBatches = (images, input, p, dims, perStep, seed) => {
   const pick = stepImages(images.count, perStep, seed);
   const { at } = plainBatches(images, input, p, dims);
   return (step) => Promise.all(pick(step).map(async (index) => ({ ...(await at(index)), key: String(index) })));
-}
+};
 
 /** Images as they are, for judging. */
 export function plainBatches(images: TrainingImages, input: string, p: Preprocess, dims: readonly number[]) {

@@ -105,6 +105,9 @@ export async function filesOfDrop(transfer: DataTransfer): Promise<Given> {
   return { files, handles: handles.length > 0 && handles.length === items.length ? handles : null };
 }
 
-export function filesOfInput(input: HTMLInputElement): SourceFile[] {
-  return [...(input.files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+/** What was picked, once: the same files can be picked again. null where nothing was. */
+export function givenByInput(input: HTMLInputElement): Given | null {
+  const files = [...(input.files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+  input.value = '';
+  return files.length > 0 ? { files, handles: null } : null;
 }

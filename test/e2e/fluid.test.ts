@@ -1,20 +1,9 @@
 /** The page answers while its workers compute: figures are printed, as `npm run bench` does; only a page that hangs fails. */
 import type { Page } from 'playwright';
 import { describe, expect, it } from 'vitest';
+import { loadLight } from './light';
 import { withStudio } from './studio';
 import { quantile, visit, type Watched } from './visit';
-
-const RECIPE = {
-  bonsai: 1,
-  name: 'light',
-  device: 'hailo8',
-  steps: [
-    { step: 'calibrate', options: { images: 16 } },
-    { step: 'quantize', options: { calibrator: 'minmax', repairImages: 8 } },
-    { step: 'evaluate' },
-    { step: 'export' },
-  ],
-};
 
 /** Milliseconds. */
 const HANGS = 1000;
@@ -26,9 +15,7 @@ withStudio((tab) => ({ page, errors } = tab));
 describe('the main thread', () => {
   let parts: ReadonlyMap<string, Watched>;
   it('is watched over a whole job', async () => {
-    const buffer = Buffer.from(JSON.stringify(RECIPE));
-    await page.getByLabel('Open model or images').setInputFiles([{ name: 'recipe.json', mimeType: 'application/json', buffer }]);
-    await page.getByText('Recipe “light” loaded.').waitFor();
+    await loadLight(page, 16);
     parts = await visit(page);
     expect([...parts.keys()]).toEqual(['before the job', 'during the job', 'after the job']);
     expect(errors).toEqual([]);

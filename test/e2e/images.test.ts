@@ -1,25 +1,13 @@
 /** The user's images outlive a visit: as copies, or as a folder that stays where it is. */
-import type { Browser, Page } from 'playwright';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { Page } from 'playwright';
+import { describe, expect, it } from 'vitest';
 import { gradientJpeg, palettePng } from '../data/files';
 import { seriousViolations } from './axe';
-import { launch, openTab, type Tab } from './browser';
-import { type StaticServer, serve } from './server';
+import { withStudio } from './studio';
 
-let server: StaticServer;
-let browser: Browser;
-let tab: Tab;
 let page: Page;
-beforeAll(async () => {
-  server = await serve(inject('dist'), { headers: true, base: '/' });
-  browser = await launch();
-  tab = await openTab(browser, server.url);
-  page = tab.page;
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-});
+let errors: readonly string[];
+withStudio((tab) => ({ page, errors } = tab));
 
 const FILES = [
   { name: 'first.jpg', buffer: Buffer.from(gradientJpeg) },
@@ -120,6 +108,6 @@ describe('images', () => {
     await page.reload();
     await page.getByText('photos is no longer where it was.').waitFor({ timeout: 60_000 });
     await detecting();
-    expect(tab.errors).toEqual([]);
+    expect(errors).toEqual([]);
   }, 120_000);
 });

@@ -4,17 +4,17 @@ import { unzipSync } from 'fflate';
 import type { Page } from 'playwright';
 import { expect } from 'vitest';
 
-const RECIPE = {
+const recipe = (images: number) => ({
   bonsai: 1,
   name: 'light',
   device: 'hailo8',
   steps: [
-    { step: 'calibrate', options: { images: 8 } },
+    { step: 'calibrate', options: { images } },
     { step: 'quantize', options: { calibrator: 'minmax', repairImages: 8 } },
     { step: 'evaluate' },
     { step: 'export' },
   ],
-};
+});
 
 /** Waits until the detector has found something in a scene. */
 export async function detects(page: Page): Promise<void> {
@@ -24,11 +24,16 @@ export async function detects(page: Page): Promise<void> {
     .waitFor({ timeout: 60_000 });
 }
 
-/** Loads the recipe, compresses, and looks at the table; the answer is the bundle's files. */
-export async function compress(page: Page): Promise<Readonly<Record<string, Uint8Array>>> {
-  const buffer = Buffer.from(JSON.stringify(RECIPE));
+/** @param images to calibrate on */
+export async function loadLight(page: Page, images = 8): Promise<void> {
+  const buffer = Buffer.from(JSON.stringify(recipe(images)));
   await page.getByLabel('Open model or images').setInputFiles([{ name: 'recipe.json', mimeType: 'application/json', buffer }]);
   await page.getByText('Recipe “light” loaded.').waitFor();
+}
+
+/** Loads the recipe, compresses, and looks at the table; the answer is the bundle's files. */
+export async function compress(page: Page): Promise<Readonly<Record<string, Uint8Array>>> {
+  await loadLight(page);
   await page.getByRole('button', { name: 'Compress for Hailo-8' }).click();
   await page.getByText(/^Done in/).waitFor({ timeout: 180_000 });
   const figure = (row: string) => page.locator(`tr[data-row="${row}"] [data-cell="figure"]`).textContent();

@@ -96,7 +96,7 @@ async function workspace(mutations: readonly JsonMutation[]): Promise<Blob> {
     { table: 'runs', record: { id: 'r', name: 'run', value: { rows: [{ id: 'fp32', macs: 1 }], when: new Date(0), big: 5n }, at: 3 } },
     { table: 'settings', record: { id: 's', value: { __proto__: null, deep: [new Float32Array(3), Number.NaN, undefined] } } },
   ]);
-  const file = new Uint8Array(await (await exportWorkspace(store, 5)).arrayBuffer());
+  const file = new Uint8Array(await (await exportWorkspace(store, { now: 5 })).arrayBuffer());
   const head = new TextDecoder().decode(file.subarray(0, 64));
   const size = Number(/ (\d+) *\n$/.exec(head)![1]);
   const text = damageJson(JSON.parse(new TextDecoder().decode(file.subarray(64, 64 + size))), mutations);

@@ -1,5 +1,6 @@
 /** A network's weights before and after: what each layer's look like, and what pruning and quantizing left of them. */
-import { attrInt, type Graph, type Model, type Node, type Tensor, toFloat32 } from '../../onnx';
+import { dequantize, integerLimits, type QuantDType } from '../../numerics';
+import { attrInt, type Graph, type Model, type Node, producers, type Tensor, toNumbers } from '../../onnx';
 import { partName } from '../parts';
 
 /** Weights of one layer, all of its parts. */
@@ -51,20 +52,18 @@ function channelAxis(node: Node, rank: number): number {
 }
 
 function dequantized(q: Tensor, scale: Tensor, zero: Tensor | undefined, axis: number): Float32Array {
-  const inner = q.dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  const scales = toFloat32(scale);
-  const channels = scales.length;
-  const zeros = zero?.data as ArrayLike<number | bigint> | undefined;
-  const data = q.data as ArrayLike<number>;
-  return Float32Array.from({ length: data.length }, (_, i) => {
-    const c = channels === 1 ? 0 : Math.floor(i / inner) % channels;
-    return (Number(data[i]) - Number(zeros?.[c] ?? 0)) * scales[c]!;
-  });
+  const scales = [...toNumbers(scale)];
+  const dtype = q.dtype as QuantDType;
+  const [qmin, qmax] = integerLimits(dtype);
+  const zeroPoint = zero ? [...toNumbers(zero)] : scales.map(() => 0);
+  const params = { dtype, scale: scales, zeroPoint, axis: scales.length === 1 ? null : axis, qmin, qmax };
+  return dequantize({ dims: q.dims, data: toNumbers(q) }, params);
 }
 
 /** The constant weights of every layer, by node. */
-function weightsOf({ nodes, initializers }: Graph): ReadonlyMap<string, Values> {
-  const makers = new Map(nodes.flatMap((node) => node.outputs.map((y) => [y, node] as const)));
+function weightsOf(graph: Graph): ReadonlyMap<string, Values> {
+  const { nodes, initializers } = graph;
+  const makers = producers(graph);
   const found = new Map<string, Values>();
   for (const node of nodes) {
     if (!LAYERS.has(node.op) || node.domain !== '') continue;

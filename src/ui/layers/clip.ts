@@ -1,15 +1,17 @@
 /** What a clip range would cost a tensor, from its histogram alone. */
+import { integerLimits } from '../../numerics';
 import type { Evidence, TensorQuant, TensorStats } from '../../pipeline';
 
-const BOUNDS = { int8: [-128, 127], uint8: [0, 255], int16: [-32768, 32767], uint16: [0, 65535], int32: [0, 0] } as const;
-
 /** Integers that a tensor's grid has: 256 for 8 bits. */
-export const levelsOf = ({ dtype }: Pick<TensorQuant, 'dtype'>): number => BOUNDS[dtype][1] - BOUNDS[dtype][0] + 1;
+export function levelsOf({ dtype }: Pick<TensorQuant, 'dtype'>): number {
+  const [low, high] = integerLimits(dtype);
+  return high - low + 1;
+}
 
 /** What the integers can say; null without a quantizer, or with one scale a channel. */
 export function gridOf(quant: TensorQuant | null): Evidence['grid'] {
   if (!quant || quant.axis !== null) return null;
-  const [low, high] = BOUNDS[quant.dtype];
+  const [low, high] = integerLimits(quant.dtype);
   const [scale, zero] = [quant.scale[0]!, quant.zeroPoint[0]!];
   return { lo: (low - zero) * scale, hi: (high - zero) * scale, scale, zeroPoint: zero, qmin: low, qmax: high };
 }

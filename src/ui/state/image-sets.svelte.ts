@@ -2,6 +2,7 @@ import type { SourceFile } from '../../../workers/wire';
 import { StudioError } from '../../numerics';
 import { hashModel } from '../../onnx';
 import { filesOfDataset, type Store, type StoredDataset, storageUsage } from '../../store';
+import type { Given } from '../intake';
 import { t } from '../text';
 
 /** Part of the space left that one set may take. */
@@ -63,9 +64,9 @@ export class ImageSetsState {
    * A kept set; the browser may ask the user.
    * @throws StudioError 'missing-data' where it is gone or can't be read
    */
-  async read(set: StoredDataset): Promise<Opened> {
+  async read(set: StoredDataset): Promise<Given> {
     const files = await filesOfDataset(set, true);
     if (!files) throw new StudioError('missing-data', t('library.refusedFolder', { name: set.name }), t('library.refusedFolderHint'));
-    return { name: set.name, files };
+    return { files, handles: set.handles ?? null };
   }
 }

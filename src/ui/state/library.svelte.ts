@@ -3,7 +3,6 @@ import {
   duplicateEntry,
   type Entry,
   exportWorkspace,
-  filesOfDataset,
   forgetEverything,
   importWorkspace,
   listEntries,
@@ -53,9 +52,7 @@ export class LibraryState {
       studio.tab = 'results';
     } else {
       const set = await (await this.store()).get('datasets', id);
-      if (!set) return;
-      const { files } = await studio.imageSets.read(set);
-      await studio.takeFiles({ files, handles: set.handles ?? null });
+      if (set) await studio.takeFiles(await studio.imageSets.read(set));
     }
   }
 
@@ -92,10 +89,8 @@ export class LibraryState {
   async export(): Promise<void> {
     this.working = true;
     try {
-      const store = await this.store();
-      for (const set of await store.all('datasets'))
-        if (!(await filesOfDataset(set, true).catch(() => null))) this.studio.alerts.info(() => t('library.leftOut', { name: set.name }));
-      download(await exportWorkspace(store), `${stamp()}.bonsai`);
+      const leftOut = (name: string) => this.studio.alerts.info(() => t('library.leftOut', { name }));
+      download(await exportWorkspace(await this.store(), { ask: true, leftOut }), `${stamp()}.bonsai`);
     } finally {
       this.working = false;
     }

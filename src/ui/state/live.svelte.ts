@@ -5,12 +5,10 @@ import type { LayersEvent } from '../../pipeline';
 const SHOWN_MS = 220;
 
 export interface LiveFrame extends Omit<PreviewFrame, 'a' | 'b'> {
-  /** Of the float network, and of the network so far. */
+  /** Of the float network. */
   readonly a: Pick<LayersEvent, 'detections'>;
-  readonly b: Pick<LayersEvent, 'detections'>;
-  readonly quantized: number;
-  readonly layers: number;
-  readonly repaired: boolean;
+  /** Of the network so far. */
+  readonly b: LayersEvent;
 }
 
 /** What quantizing does to one image, shown while the job does it. */
@@ -51,9 +49,8 @@ export class LiveState {
       const event = this.#queue.shift()!;
       const bitmap = await this.#bitmapOf(event.image, job);
       if (!bitmap || job !== this.#job) continue;
-      const { quantized, layers, repaired } = event;
-      if (quantized === 0) this.#float = event;
-      this.frame = { bitmap, width: bitmap.width, height: bitmap.height, a: this.#float, b: event, quantized, layers, repaired };
+      if (event.quantized === 0) this.#float = event;
+      this.frame = { bitmap, width: bitmap.width, height: bitmap.height, a: this.#float, b: event };
       await new Promise((resolve) => setTimeout(resolve, SHOWN_MS));
     }
     if (job === this.#job) this.#showing = false;

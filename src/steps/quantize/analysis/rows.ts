@@ -36,6 +36,14 @@ export interface Rows {
   prefix(plan: QuantPlan, index: number): QuantPlan;
 }
 
+/** Pictures from the float network to the last layer. */
+const FRAMES = 12;
+
+/** After how many of `count` layers a picture is shown, ascending. */
+export function frameStops(count: number): ReadonlySet<number> {
+  return new Set(Array.from({ length: FRAMES }, (_, i) => Math.round(((i + 1) * count) / FRAMES)));
+}
+
 export const NOTHING: Pick<QuantPlan, 'activations' | 'constants'> = { activations: new Map(), constants: [] };
 
 function kindOf(node: Node, layering: Layering): LayerKind {

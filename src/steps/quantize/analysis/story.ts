@@ -13,7 +13,7 @@ import type { QuantState } from '../repairs/types';
 import type { AnalysisContext } from './analyze';
 import { openBoard } from './board';
 import { floats } from './distance';
-import { findRows, NOTHING } from './rows';
+import { findRows, frameStops, NOTHING } from './rows';
 import type { LostBox, Story, StoryFrame } from './types';
 
 export interface StoryInput {
@@ -28,8 +28,6 @@ export interface StoryInput {
   readonly placement: Placement;
 }
 
-/** Pictures of the story; every layer is run, few are shown. */
-const FRAMES = 12;
 /** Lost boxes that are followed, best first, and the layers named for each. */
 const BOXES = 5;
 const LAYERS = 5;
@@ -110,7 +108,8 @@ export async function tellStory({ float, spec, options, end, image, feeds, place
       frames.push({ layersQuantized, node, detections, classHistogram, outputError: error(floats(outputs)) });
     };
     frame(0, null, exact);
-    const shown = new Set(Array.from({ length: FRAMES }, (_, i) => Math.round(((i + 1) * count) / FRAMES)));
+    // Every layer is run, few are shown.
+    const shown = frameStops(count);
     const start = scoresAt(spec, exact, placement, followed);
     const logits = [start.map(logit)];
     const left = timer(count);
