@@ -1,7 +1,6 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
-import { SITE_POLICY } from './src/site/index.ts';
-import { offlineSite, singleFile } from './src/site/node.ts';
+import { offlineSite, policyHeaders, singleFile } from './src/site/node.ts';
 
 /** Cross-origin isolation: without it there is no SharedArrayBuffer, so WASM has one thread. */
 const headers = {
@@ -13,10 +12,10 @@ const headers = {
 export default defineConfig({
   base: './',
   publicDir: 'static',
-  plugins: [svelte(), offlineSite(), singleFile('static')],
+  plugins: [svelte(), offlineSite(), policyHeaders(), singleFile('static')],
   worker: { format: 'es' },
   server: { headers },
-  preview: { headers: { ...headers, 'Content-Security-Policy': SITE_POLICY } },
+  preview: { headers },
   build: { target: 'es2022', chunkSizeWarningLimit: 1500 },
   // Found late, these would make the dev server reload the page in the middle of a run.
   optimizeDeps: {

@@ -1,8 +1,10 @@
 // Adds the headers that a static host lacks (isolation, which threads need, and the policy, which workers don't take from
 // their page), and keeps the whole site for offline use. Works under any path: every address is relative to where this
-// file lies. The build writes the two words in percent signs.
+// file lies. The build writes the words in percent signs.
 const CACHE = '%CACHE%';
 const POLICY = "%POLICY%";
+const CATALOG_POLICY = "%CATALOG_POLICY%";
+const CATALOG_WORKER = /%CATALOG_WORKER%/;
 const LIST = new URL('precache.json', self.location.href).href;
 
 self.addEventListener('install', () => self.skipWaiting());
@@ -15,13 +17,15 @@ self.addEventListener('activate', (event) => {
   event.waitUntil(tidy());
 });
 
-function headed(response) {
+const policyOf = (url) => (CATALOG_WORKER.test(new URL(url).pathname) ? CATALOG_POLICY : POLICY);
+
+function headed(response, url) {
   if (response.status === 0) return response;
   const headers = new Headers(response.headers);
   headers.set('Cross-Origin-Opener-Policy', 'same-origin');
   headers.set('Cross-Origin-Embedder-Policy', 'require-corp');
   headers.set('Cross-Origin-Resource-Policy', 'same-origin');
-  headers.set('Content-Security-Policy', POLICY);
+  headers.set('Content-Security-Policy', policyOf(url));
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
@@ -32,15 +36,15 @@ async function answer(request) {
   const kept = () => cache.match(request, { ignoreVary: true, ignoreSearch: request.mode === 'navigate' });
   if (isHashed(request.url)) {
     const hit = await kept();
-    if (hit) return headed(hit);
+    if (hit) return headed(hit, request.url);
   }
   try {
     const response = await fetch(request);
     if (response.ok && response.type === 'basic' && response.status === 200) await cache.put(request, response.clone());
-    return headed(response);
+    return headed(response, request.url);
   } catch (error) {
     const hit = await kept();
-    if (hit) return headed(hit);
+    if (hit) return headed(hit, request.url);
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** Worker that reads what is kept of earlier runs: megabytes each, which would hold up the page. */
 import * as Comlink from 'comlink';
+import { recogniseModel } from '../src/models';
 import { type Entry, listEntries, openStore, type StoredRun } from '../src/store';
 import { buffersOf } from './buffers';
 import { keepErrors } from './wire';
@@ -31,7 +32,7 @@ const table = {
   },
 
   async entries(): Promise<readonly Entry[]> {
-    return listEntries(await store);
+    return listEntries(await store, recogniseModel);
   },
 };
 

@@ -3,7 +3,7 @@
  * node.ts has the build's plugins.
  */
 export { openParts, type Parts } from './parts.ts';
-export { SITE_POLICY, singlePolicy } from './policy.ts';
+export { CATALOG_HOSTS, CATALOG_POLICY, CATALOG_WORKER, policyOf, SITE_POLICY, singlePolicy } from './policy.ts';
 
 /** Where the service worker and the runtime keep the site's files; static/sw.js gets the name from the build. */
 export const SITE_CACHE = 'bonsai-studio-v1';

@@ -1,3 +1,3 @@
 /** The build's plugins, for vite.config.ts. */
-export { offlineSite } from './offline.ts';
+export { offlineSite, policyHeaders } from './offline.ts';
 export { singleFile } from './single.ts';

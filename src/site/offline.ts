@@ -2,7 +2,10 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 import type { Plugin } from 'vite';
-import { SITE_CACHE, SITE_POLICY } from './index.ts';
+import { CATALOG_POLICY, CATALOG_WORKER, policyOf, SITE_CACHE, SITE_POLICY } from './index.ts';
+
+/** What static/sw.js has in percent signs. */
+const WORDS = { CACHE: SITE_CACHE, POLICY: SITE_POLICY, CATALOG_POLICY, CATALOG_WORKER: CATALOG_WORKER.source };
 
 /** The policy goes first, so that it holds for everything behind it. */
 export const policyTag = (content: string) => ({
@@ -34,9 +37,26 @@ export function offlineSite(): Plugin {
     transformIndexHtml: () => [policyTag(SITE_POLICY)],
     closeBundle() {
       const worker = join(folder, 'sw.js');
-      writeFileSync(worker, readFileSync(worker, 'utf8').replace('%CACHE%', SITE_CACHE).replace('%POLICY%', SITE_POLICY));
+      const script = Object.entries(WORDS).reduce(
+        (text, [word, value]) => text.replace(`%${word}%`, () => value),
+        readFileSync(worker, 'utf8'),
+      );
+      writeFileSync(worker, script);
       const kept = filesOf(folder).filter((file) => !['sw.js', 'precache.json'].includes(file));
       writeFileSync(join(folder, 'precache.json'), JSON.stringify(['./', ...kept]));
+    },
+  };
+}
+
+/** `npm start`: every file with its policy. */
+export function policyHeaders(): Plugin {
+  return {
+    name: 'bonsai-policy-headers',
+    configurePreviewServer({ middlewares }) {
+      middlewares.use(({ url = '/' }, response, next) => {
+        response.setHeader('Content-Security-Policy', policyOf(new URL(url, 'http://localhost').pathname));
+        next();
+      });
     },
   };
 }

@@ -1,4 +1,7 @@
-/** Content-Security-Policy: the page and its workers talk to nobody but the site that they came from. */
+/**
+ * Content-Security-Policy: the page and its workers talk to nobody but the site that they came from. One worker, which lives
+ * only while somebody downloads from the model catalog, talks to the catalog's hosts and to nobody else.
+ */
 
 type Directives = Readonly<Record<string, string>>;
 
@@ -25,6 +28,25 @@ export const SITE_POLICY = write({
   'img-src': "'self' blob: data:",
   'manifest-src': "'self'",
 });
+
+/**
+ * What a file of the catalog may come from: its address, and the hosts that huggingface.co hands on to
+ * (https://huggingface.co/.well-known/meta.json, lfsDomains and cdnDomains).
+ */
+export const CATALOG_HOSTS: readonly string[] = ['huggingface.co', '*.hf.co'];
+
+/** Script of workers/catalog.ts in the built site, by its path. */
+export const CATALOG_WORKER = /\/assets\/catalog-[\w-]+\.js$/;
+
+/** Of that worker: not even the site can be read by the one that others can be asked by. */
+export const CATALOG_POLICY = write({
+  ...COMMON,
+  'script-src': "'self'",
+  'connect-src': CATALOG_HOSTS.map((host) => `https://${host}`).join(' '),
+});
+
+/** Of a file of the built site, by its path. Workers take theirs from their own file, not from their page. */
+export const policyOf = (path: string): string => (CATALOG_WORKER.test(path) ? CATALOG_POLICY : SITE_POLICY);
 
 /**
  * Of the single file, which has nobody to talk to: its one script and one style sheet are named by their hashes

@@ -11,6 +11,8 @@ export interface Entry {
   readonly id: string;
   readonly name: string;
   readonly bytes: number;
+  /** Id in the model catalog of a model that is an official file, byte for byte. */
+  readonly official: string | null;
   /** Its files stay in their folder; nothing of them is kept here. */
   readonly linked: boolean;
   readonly at: number;
@@ -26,13 +28,20 @@ export function sizeOf(value: unknown, seen = new Set<unknown>()): number {
   return inner.reduce<number>((sum, each) => sum + sizeOf(each, seen), 0);
 }
 
-/** Everything with a name, newest first. */
-export async function listEntries(store: Store): Promise<readonly Entry[]> {
+/**
+ * Everything with a name, newest first.
+ * @param recognise gives the id of a model in the catalog, or null
+ */
+export async function listEntries(
+  store: Store,
+  recognise: (bytes: Uint8Array) => Promise<string | null> = async () => null,
+): Promise<readonly Entry[]> {
   const entries: Entry[] = [];
   for (const kind of KINDS)
     for (const record of await store.all(kind)) {
       const { id, name, at } = record;
-      entries.push({ kind, id, name, at, bytes: sizeOf(record), linked: 'handles' in record });
+      const official = 'bytes' in record ? await recognise(record.bytes) : null;
+      entries.push({ kind, id, name, at, bytes: sizeOf(record), official, linked: 'handles' in record });
     }
   return entries.sort((a, b) => b.at - a.at);
 }

@@ -8,7 +8,7 @@ export interface StoredFile {
 
 /** A network as it was dropped in, once per content. */
 export interface StoredModel {
-  /** SHA-256 (hex) of `bytes`. */
+  /** SHA-256 (hex) of `bytes`; with external data, of the whole network. */
   readonly id: string;
   readonly name: string;
   readonly bytes: Uint8Array;

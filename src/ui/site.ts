@@ -19,7 +19,10 @@ async function unpackParts(): Promise<void> {
   globalThis.bonsaiParts = openParts(new Map(files));
 }
 
-const unpacked = import.meta.env.MODE === 'single' ? unpackParts() : null;
+/** Its workers have its page's policy; elsewhere each has its own. */
+export const isSingleFile = import.meta.env.MODE === 'single';
+
+const unpacked = isSingleFile ? unpackParts() : null;
 
 /** Resolves when workers may start: every file is there, and the page won't be loaded again at once. */
 export async function whenReady(): Promise<void> {

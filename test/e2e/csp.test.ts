@@ -1,10 +1,11 @@
-/** `npm start`: a whole job talks to nobody else, and could not. */
+/** `npm start`: a whole job talks to nobody else, and could not, even where downloads from the catalog are allowed. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Browser, Page } from 'playwright';
 import { type PreviewServer, preview } from 'vite';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { CATALOG } from '../../src/models';
 import { launch, openTab, type Tab } from './browser';
 import { compress, detects, watchCamera } from './light';
 import { fetchFrom, studioWorkers, watchPolicy } from './policy';
@@ -47,6 +48,11 @@ interface NetLog {
 describe('npm start', () => {
   it('does a whole job without a request to anybody else, its own style included', async () => {
     await detects(page);
+    await page.getByRole('tab', { name: 'Library' }).click();
+    const allow = page.getByRole('switch', { name: 'Allow downloads from huggingface.co' });
+    await allow.click();
+    expect(await allow.getAttribute('aria-checked')).toBe('true');
+    await page.getByRole('tab', { name: 'Results' }).click();
     await watchCamera(page);
     await page.getByRole('button', { name: 'Scenes' }).click();
     expect(Object.keys(await compress(page))).toContain('model.qdq.onnx');
@@ -63,13 +69,20 @@ describe('npm start', () => {
     expect(tab.errors).toEqual([]);
   });
 
-  it('is refused when page or worker try', async () => {
-    expect(await fetchFrom(page, elsewhere.url)).toBe('TypeError: Failed to fetch');
+  it.each([
+    ['another server', () => elsewhere.url],
+    ['the catalog’s host', () => CATALOG[0]!.url],
+  ])('is refused when page or worker try %s', async (_, address) => {
+    const url = address();
+    const before = (await violations()).length;
+    expect(await fetchFrom(page, url)).toBe('TypeError: Failed to fetch');
     // Once by the page's own policy, once by the header.
-    expect(await violations()).toEqual(Array(2).fill(`connect-src ${elsewhere.url}`));
+    expect((await violations()).slice(before)).toEqual(Array(2).fill(`connect-src ${url}`));
     expect(studioWorkers(page).length).toBeGreaterThan(1);
-    for (const worker of studioWorkers(page))
-      expect(await fetchFrom(worker, elsewhere.url), worker.url()).toBe('TypeError: Failed to fetch');
+    for (const worker of studioWorkers(page)) expect(await fetchFrom(worker, url), worker.url()).toBe('TypeError: Failed to fetch');
+  });
+
+  it('is refused where a picture tries', async () => {
     await page.evaluate((url) => Object.assign(new Image(), { src: `${url}icon.svg` }), elsewhere.url);
     await expect.poll(violations).toContain(`img-src ${elsewhere.url}icon.svg`);
     expect(elsewhere.requests).toEqual([]);

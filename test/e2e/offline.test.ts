@@ -1,5 +1,8 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { CATALOG_WORKER, policyOf } from '../../src/site';
 import { launch, openTab } from './browser';
 import { detects } from './light';
 import { fetchFrom, studioWorkers } from './policy';
@@ -17,6 +20,10 @@ const isolated = (page: Page) => page.evaluate(() => crossOriginIsolated);
 const arrival = (page: Page) => page.evaluate(() => (performance.getEntriesByType('navigation')[0] as PerformanceNavigationTiming).type);
 
 const offlineReady = (page: Page) => page.locator('html[data-offline="ready"]').waitFor({ state: 'attached', timeout: 60_000 });
+
+/** The policy that the page gets with a file. */
+const policyHeader = (page: Page, path: string) =>
+  page.evaluate(async (file) => (await fetch(file)).headers.get('Content-Security-Policy'), path);
 
 /** How often each file of WebAssembly was fetched: the runtime once for all, and none twice. */
 function wasmFetches({ requests }: StaticServer): void {
@@ -74,6 +81,9 @@ describe('the built site', () => {
     for (const worker of studioWorkers(page)) expect(await fetchFrom(worker, elsewhere.url)).toBe('TypeError: Failed to fetch');
     expect(elsewhere.requests).toEqual([]);
     await elsewhere.close();
+    const scripts = readdirSync(join(inject('dist'), 'assets')).filter((name) => /^(catalog|step)-/.test(name));
+    expect(scripts.map((name) => CATALOG_WORKER.test(`/assets/${name}`)).sort()).toEqual([false, true]);
+    for (const name of scripts) expect(await policyHeader(page, `assets/${name}`), name).toBe(policyOf(`/assets/${name}`));
     await server.close();
     await worksWithoutHost(page);
     expect(errors).toEqual([]);

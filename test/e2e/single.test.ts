@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { CATALOG } from '../../src/models';
 import { launch, openTab, type Tab } from './browser';
 import { buildSite } from './build';
 import { compress, detects, watchCamera } from './light';
@@ -54,6 +55,18 @@ describe('the single file', () => {
     const files = await compress(tab.page);
     for (const name of ['model.onnx', 'model.qdq.onnx', 'calib_set.npy', 'compile.py', 'recipe.json'])
       expect(Object.keys(files)).toContain(name);
+  });
+
+  it('says that its catalog can’t download, and leads to the files', async () => {
+    const { page } = tab;
+    await page.getByRole('button', { name: 'or from the catalog' }).click();
+    await page.getByText(/^The single file can’t download: save a release file/).waitFor();
+    const catalog = page.getByRole('list', { name: 'Catalog' });
+    expect(await catalog.getByRole('link').evaluateAll((links) => links.map((a) => (a as HTMLAnchorElement).href))).toEqual(
+      CATALOG.map(({ release }) => release),
+    );
+    expect(await catalog.getByRole('button').count()).toBe(0);
+    expect(await page.getByRole('switch', { name: /huggingface/ }).count()).toBe(0);
   });
 
   it('fetches nothing but itself, and its policy had nothing to refuse', async () => {

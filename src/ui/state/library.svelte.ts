@@ -1,3 +1,4 @@
+import { recogniseModel } from '../../models';
 import {
   askToPersist,
   duplicateEntry,
@@ -9,6 +10,7 @@ import {
   removeEntry,
   renameEntry,
   type Store,
+  type StoredModel,
   storageUsage,
   type Usage,
 } from '../../store';
@@ -16,6 +18,8 @@ import type { ShelfWorker } from '../bridge';
 import { download, stamp } from '../download';
 import { t } from '../text';
 import type { Studio } from './studio.svelte';
+
+type Kept = Pick<StoredModel, 'name' | 'bytes'> & Partial<Pick<StoredModel, 'external'>>;
 
 /** What is kept in this browser. */
 export class LibraryState {
@@ -34,8 +38,19 @@ export class LibraryState {
 
   async load(): Promise<void> {
     const store = await this.store();
-    this.entries = (store.kind === 'disk' ? await this.shelf.entries() : null) ?? (await listEntries(store));
+    this.entries = (store.kind === 'disk' ? await this.shelf.entries() : null) ?? (await listEntries(store, recogniseModel));
     this.usage = await storageUsage();
+  }
+
+  /**
+   * Keeps a network, unless it is kept already.
+   * @param id what it is made of
+   */
+  async keep(id: string, { name, bytes, external = new Map() }: Kept): Promise<void> {
+    const store = await this.store();
+    if (!(await store.get('models', id))) await store.put([{ table: 'models', record: { id, name, bytes, external, at: Date.now() } }]);
+    if (this.entries) this.studio.attempt(() => this.load());
+    void askToPersist();
   }
 
   /** Something kept is another now. */
@@ -111,6 +126,7 @@ export class LibraryState {
   /** Deletes everything, and begins as on a first visit. */
   async forget(): Promise<void> {
     this.studio.cancel();
+    this.studio.catalog.allow(false);
     await forgetEverything(await this.store());
     location.reload();
   }

@@ -10,14 +10,16 @@ import type {
   SensitivityReport,
 } from '../../../workers/wire';
 import { StudioError } from '../../numerics';
+import { hashModel } from '../../onnx';
 import type { AnalysisReport, Recipe, ResultRow, RunEvent, Story } from '../../pipeline';
-import { askToPersist, openStore, type Store, type StoredModel } from '../../store';
+import { openStore, type Store, type StoredModel } from '../../store';
 import { JobSwitches, ShelfWorker, StepWorker, WorkerLost } from '../bridge';
 import { type Given, type Intake, sortFiles } from '../intake';
 import { siteUrl } from '../site';
 import { coreWords, t } from '../text';
 import { goBack } from '../training/go-back';
 import { Alerts } from './alerts.svelte';
+import { CatalogState } from './catalog.svelte';
 import { CausesState } from './causes.svelte';
 import { DevicesState } from './devices.svelte';
 import { GraphState } from './graph.svelte';
@@ -40,6 +42,8 @@ export interface OpenModel {
   /** Preprocessing preset that the user accepted; else the family's. */
   readonly preprocess?: string;
   readonly embedded: boolean;
+  /** Id of its record, where it is kept already. */
+  readonly kept?: string;
 }
 
 export interface Embedded {
@@ -80,6 +84,7 @@ export class Studio {
   );
   readonly imageSets = new ImageSetsState(() => this.#store);
   readonly library = new LibraryState(this, () => this.#store, this.#shelf);
+  readonly catalog = new CatalogState(this);
   #store: Promise<Store>;
   #abort: AbortController | null = null;
   /** Images kept of the camera, where those are open. */
@@ -167,8 +172,8 @@ export class Studio {
     await this.#openStored(kept);
   }
 
-  #openStored({ name, bytes, external }: StoredModel): Promise<void> {
-    return this.open({ name, bytes, external, embedded: false });
+  #openStored({ id, name, bytes, external }: StoredModel): Promise<void> {
+    return this.open({ name, bytes, external, embedded: false, kept: id });
   }
 
   /** What a network is made of, without opening it. */
@@ -191,15 +196,9 @@ export class Studio {
     this.training.show();
     await this.preview.open(model, this.engineChoice);
     if (!model.embedded) {
-      const store = await this.#store;
-      await store.put([
-        {
-          table: 'models',
-          record: { id: report.hash, name: model.name, bytes: model.bytes, external: model.external ?? new Map(), at: Date.now() },
-        },
-      ]);
-      await this.#remember('model', report.hash);
-      void askToPersist();
+      const id = model.kept ?? (model.external?.size ? report.hash : await hashModel(model.bytes));
+      await this.library.keep(id, model);
+      await this.#remember('model', id);
     }
   }
 

@@ -1,4 +1,5 @@
 /** Every text of the page, in English; Japanese has the same keys. */
+import { catalog } from './en/catalog';
 import { causes } from './en/causes';
 import { compare } from './en/compare';
 import { device } from './en/device';
@@ -20,6 +21,7 @@ export const en = {
   ...layers,
   ...graph,
   ...library,
+  ...catalog,
   ...compare,
   ...tour,
   ...causes,

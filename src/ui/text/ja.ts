@@ -1,4 +1,5 @@
 /** Every text of the page in Japanese, by the keys of en.ts. */
+import { catalog } from './ja/catalog';
 import { causes } from './ja/causes';
 import { compare } from './ja/compare';
 import { device } from './ja/device';
@@ -21,6 +22,7 @@ export const ja = {
   ...layers,
   ...graph,
   ...library,
+  ...catalog,
   ...compare,
   ...tour,
   ...causes,

@@ -3,12 +3,18 @@ export const shell = {
   language: 'Language',
   tagline: 'See why it breaks in INT8, prune it, quantize it, take it to the device.',
   local: 'Nothing leaves this machine.',
+  localBut: 'Nothing leaves this machine. Downloads from {{host}} are allowed.',
   proof: {
     title: 'Nothing leaves this machine',
     intro: 'Models, images and camera are read and computed in this page only. See for yourself:',
     offline: 'Switch the network off. Everything goes on, and after one visit the page even opens without it.',
     panel: 'Open the browser’s network panel (F12, Network) and run a job: only files of this page appear.',
     policy: 'The page carries a policy by which the browser refuses connections to anybody else.',
+    exception: {
+      off: 'One exception can be switched on, under Catalog in the Library: downloads from {{host}}. It is off.',
+      on: 'One exception is switched on: a press on Download, in the catalog, fetches a detector from {{host}}. Everything else stays refused.',
+    },
+    switchOff: 'Switch it off',
     try: 'Try to send something',
     outcome: {
       refused: 'Refused by the browser, as it should be.',

@@ -5,6 +5,24 @@ export const models: Templates = {
   // models/build/detector.ts
   '{}×{} is no size for this detector.': '{0}×{1}はこの検出器で使えないサイズです。',
   'Width and height must be multiples of 32.': '幅と高さは32の倍数にしてください。',
+  // models/download.ts
+  'Save the release file by hand, and drop it in.': 'リリースのファイルを保存し、ドロップしてください。',
+  'Try again, or save the release file by hand and drop it in.': 'もう一度試すか、リリースのファイルを保存してドロップしてください。',
+  "{} can't be fetched without a network.": 'ネットワークに接続されていないため、{0} をダウンロードできません。',
+  'Connect to one, or drop the file in from disk.': '接続するか、ファイルをドロップしてください。',
+  '{} could not be fetched from {}: {}.': '{1} から {0} をダウンロードできませんでした：{2:ja}。',
+  'it can’t be reached, or the browser, the host or a network in between refuses':
+    '接続できないか、ブラウザー・相手のサーバー・途中のネットワークのいずれかが拒否しています',
+  '{} answered with status {} in place of {}.': '{0} からは {2} の代わりにステータス {1} が返されました。',
+  '{} of {} bytes': '{1}バイト中{0}バイト',
+  'The download of {} broke off after {}.': '{0} のダウンロードが途中で切れました（{1:ja}）。',
+  'What {} sent is not the file that the catalog lists as {} ({}): nothing was kept.':
+    '{0} から届いたファイルは、カタログの {1} と一致しません（{2:ja}）。何も保存していません。',
+  'more than {} bytes': '{0}バイトより大きい',
+  '{} bytes in place of {}': '{1}バイトのはずが{0}バイト',
+  'another SHA-256': 'SHA-256の不一致',
+  'The catalog lists no "{}".': 'カタログに「{0}」はありません。',
+  'Choose one that it lists.': 'カタログにあるものを選んでください。',
   // models/collect.ts
   'The network gave no output "{}".': 'モデルから出力「{0}」が得られませんでした。',
   'It gave: {}.': '得られた出力：{0}。',
