@@ -9,6 +9,7 @@ export type {
   LayerReport,
   ModelArtifact,
   OptionMeta,
+  OptionValue,
   OptionValues,
   ParetoPoint,
   Progress,
@@ -16,6 +17,7 @@ export type {
   StepId,
   StepMeta,
   TensorQuant,
+  TensorRanges,
   TensorStats,
 } from '../steps';
 export { partName, wholeName } from '../steps';
