@@ -103,6 +103,33 @@ describe('images', () => {
     await page.evaluate(() => sessionStorage.removeItem('asks'));
   }, 120_000);
 
+  it('to train on are asked about as well, and can be left', async () => {
+    await page.evaluate(async () => {
+      const { store } = await new Promise<{ store: IDBDatabase }>((resolve, reject) => {
+        const open = indexedDB.open('bonsai-studio');
+        open.onsuccess = () => resolve({ store: open.result });
+        open.onerror = () => reject(open.error);
+      });
+      const work = store.transaction('settings', 'readwrite').objectStore('settings');
+      const images = await new Promise<{ value: string }>((resolve) => {
+        const get = work.get('images');
+        get.onsuccess = () => resolve(get.result);
+      });
+      work.put({ id: 'training', value: images.value });
+      store.close();
+      sessionStorage.setItem('asks', '');
+    });
+    await page.reload();
+    const bar = page.getByRole('region', { name: 'Training images of the last visit' });
+    await bar.getByText(/^Training learned from photos on your last visit/).waitFor({ timeout: 60_000 });
+    await bar.getByRole('button', { name: 'Not now' }).click();
+    expect(await bar.count()).toBe(0);
+    await page.evaluate(() => sessionStorage.removeItem('asks'));
+    await page.reload();
+    await shown('photos/first.jpg');
+    expect(await bar.count()).toBe(0);
+  }, 120_000);
+
   it('that were moved are missed in one sentence', async () => {
     await page.evaluate(async () => (await navigator.storage.getDirectory()).removeEntry('photos', { recursive: true }));
     await page.reload();

@@ -52,8 +52,6 @@ export type Tab = 'results' | 'training' | 'causes' | 'layers' | 'graph' | 'devi
 /** Scenes that the embedded detectors were trained on serve calibration; held-out ones judge. */
 const CALIBRATION_SCENES: ImageSource = { kind: 'scenes', first: 100_000, count: 32 };
 const EVALUATION_SCENES: ImageSource = { kind: 'scenes', first: 500_000, count: 48 };
-/** More of them to train on, for a press. */
-export const TRAINING_SCENES: ImageSource = { kind: 'scenes', first: 200_000, count: 300 };
 
 const imageCount = (source: ImageSource) =>
   source.kind === 'scenes' ? source.count : source.files.filter(({ path }) => !/\.json$/i.test(path)).length;
@@ -69,7 +67,6 @@ export class Studio {
   readonly devices = new DevicesState(this.#steps);
   readonly weights = new WeightsState(this.#steps);
   readonly causes = new CausesState(this);
-  readonly training = new TrainingState();
   readonly sensitivity = new SensitivityState(this);
   readonly grow = new GrowState();
   readonly tour = new TourState(this);
@@ -78,7 +75,11 @@ export class Studio {
     () => this.#store,
     () => this.alerts.info(() => t('job.tooLarge')),
   );
-  readonly imageSets = new ImageSetsState(() => this.#store);
+  readonly imageSets = new ImageSetsState(
+    () => this.#store,
+    (name) => this.alerts.info(() => t('library.noRoom', { name })),
+  );
+  readonly training = new TrainingState(this.imageSets, () => this.#store);
   readonly library = new LibraryState(this, () => this.#store, this.#shelf);
   #store: Promise<Store>;
   #abort: AbortController | null = null;
@@ -219,8 +220,9 @@ export class Studio {
   }
 
   async #lastImages(): Promise<void> {
-    const images = await this.imageSets.last();
+    const images = await this.imageSets.last('images');
     if (images) await this.openImages(images);
+    await this.training.last();
   }
 
   async #take({ workspace, model, recipe, images }: Intake, handles: Given['handles']): Promise<void> {
@@ -234,7 +236,7 @@ export class Studio {
       const opened = { name: info.name, count: info.fileNames.length };
       this.alerts.info(() => t(info.labelled ? 'alerts.labelledOpened' : 'alerts.unlabelledOpened', opened));
       for (const note of info.notes) this.alerts.info(() => coreWords(note));
-      if (!(await this.imageSets.keep(images, handles))) this.alerts.info(() => t('library.noRoom', opened));
+      await this.imageSets.keep('images', images, handles);
       await this.#advise();
     }
     if (model) {
@@ -251,7 +253,7 @@ export class Studio {
     const files = [...before, { path: `frame-${String(before.length + 1).padStart(3, '0')}.png`, file }];
     this.imageFiles = this.#cameraFrames = { kind: 'files', name: t('preview.cameraFrames'), files };
     this.labelled = false;
-    await this.imageSets.keep(this.#cameraFrames, null, 'camera');
+    await this.imageSets.keep('images', this.#cameraFrames, null, 'camera');
     this.alerts.info(() => t('preview.captured', { count: files.length }));
   }
 
@@ -468,7 +470,7 @@ export class Studio {
     this.imageFiles = null;
     this.labelled = false;
     this.preview.images = null;
-    await this.imageSets.leave();
+    await this.imageSets.leave('images');
     await this.preview.show('scenes');
   }
 

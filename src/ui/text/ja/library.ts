@@ -31,8 +31,12 @@ export const library: Translation<typeof en> = {
     exportHelp: 'モデル・画像・実行結果・設定を1つのファイルにします。別の端末への移行やバックアップに使えます。',
     imported: 'モデル{{models, number}}個、画像セット{{datasets, number}}個、実行結果{{runs, number}}件を読み込みました。',
     inFolder: '元のフォルダー',
-    lastImages: '前回の画像',
-    askAgain: '前回は {{name}} を開いていました。画像は元のフォルダーにあります。もう一度読み込むには、ブラウザーの許可が必要です。',
+    last: { images: '前回の画像', training: '前回の学習用画像' },
+    askAgain: {
+      images: '前回は {{name}} を開いていました。画像は元のフォルダーにあります。もう一度読み込むには、ブラウザーの許可が必要です。',
+      training:
+        '前回は {{name}} を学習に使っていました。画像は元のフォルダーにあります。もう一度読み込むには、ブラウザーの許可が必要です。',
+    },
     openAgain: 'もう一度開く',
     notNow: '後で',
     noRoom: '{{name}} は大きすぎて、このブラウザーに保存できません。次回もう一度開いてください。',
