@@ -8,11 +8,9 @@ import { t } from '../text';
 import { imageSteps, segmentsOf } from '../training/curves';
 import { Hand } from './hand.svelte';
 import type { ImageSetsState } from './image-sets.svelte';
+import { TRAINING_SCENES } from './sources';
 
 type Teacher = NonNullable<JobSource['teacher']>;
-
-/** More scenes to train on, for a press. */
-export const TRAINING_SCENES = { kind: 'scenes', first: 200_000, count: 300 } as const satisfies ImageSource;
 
 /** Training runs of the job that goes on, or of the result on show: their curves, and the user's hand on them. */
 export class TrainingState extends Hand {
@@ -56,8 +54,7 @@ export class TrainingState extends Hand {
     if (teacher) this.teacher = { name: teacher.name, model: teacher.bytes, external: teacher.external };
     if ((await store.get('settings', 'training'))?.value === TRAINING_SCENES.kind) this.images = TRAINING_SCENES;
     else {
-      const images = await this.sets.last('training');
-      if (images) this.images = { kind: 'files', ...images };
+      this.images = await this.sets.last('training');
     }
   }
 
@@ -65,8 +62,7 @@ export class TrainingState extends Hand {
   async takeImages({ files, handles }: Given): Promise<void> {
     const { images } = await sortFiles(files);
     if (!images) throw new StudioError('bad-data', t('training.noImages'), t('training.noImagesHint'));
-    this.images = { kind: 'files', ...images };
-    await this.sets.keep('training', images, handles);
+    this.images = await this.sets.keep('training', images, handles);
   }
 
   async useScenes(): Promise<void> {

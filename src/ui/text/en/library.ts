@@ -38,6 +38,8 @@ export const library = {
     openAgain: 'Open them again',
     notNow: 'Not now',
     noRoom: '{{name}} is too large to be kept in this browser: open it again on your next visit.',
+    goneSet: 'The image set {{name}} that the job worked on is no longer kept here.',
+    goneSetHint: 'Open its folder again and start the job anew.',
     refusedFolder: '{{name}} can’t be read: the browser was not allowed to.',
     refusedFolderHint: 'Allow it when the browser asks, or open the folder again.',
     leftOut: '{{name}} can’t be read now and was left out of the workspace file.',

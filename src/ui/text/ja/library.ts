@@ -40,6 +40,8 @@ export const library: Translation<typeof en> = {
     openAgain: 'もう一度開く',
     notNow: '後で',
     noRoom: '{{name}} は大きすぎて、このブラウザーに保存できません。次回もう一度開いてください。',
+    goneSet: 'ジョブで使っていた画像セット「{{name}}」は、もう保存されていません。',
+    goneSetHint: 'フォルダーをもう一度開いて、ジョブを最初から実行してください。',
     refusedFolder: '{{name}} を読み込めません。ブラウザーで許可されていません。',
     refusedFolderHint: 'ブラウザーの確認で許可するか、フォルダーを開き直してください。',
     leftOut: '{{name}} は現在読み込めないため、ワークスペースファイルに含めませんでした。',
