@@ -1,7 +1,7 @@
 /** Worker of the long jobs: a table over the pipeline. */
 import * as Comlink from 'comlink';
 import { parseModel } from '../src/onnx';
-import { analyzeRecipe, type Recipe, type RunEnvironment, type RunInput, runRecipe, tellRecipe } from '../src/pipeline';
+import { analyzeRecipe, type Recipe, type RunEnvironment, type RunInput, runRecipe, scanRecipe, tellRecipe } from '../src/pipeline';
 import { zipPieces } from '../src/steps/export';
 import { compareWeights, inspect } from '../src/steps/inspect';
 import { openModel } from '../src/steps/open';
@@ -11,7 +11,6 @@ import { openSwitches, type Switches, type SwitchFlags, type SwitchName } from '
 import { checkOnDevice, cutModel, deviceProfiles, type ModelFile } from './device';
 import { admit, enginesFor, reportOf } from './engines';
 import { openImagesAside, prepareAside, probeImage } from './images';
-import { scanNetwork } from './sensitivity';
 import { type EngineChoice, type JobCallbacks, type JobResult, type JobSource, keepErrors } from './wire';
 
 keepErrors();
@@ -113,7 +112,7 @@ const table = {
   /** What each group of channels is worth, cut alone. Throws as compress does. */
   async sensitivity(recipe: Recipe, source: JobSource, choice: EngineChoice, flags: SwitchFlags, on: Comlink.Remote<JobCallbacks>) {
     const { input, env } = await opened(source, choice, flags, on);
-    return scanNetwork(recipe, input, env);
+    return scanRecipe(recipe, input, env);
   },
 
   turn(name: SwitchName, on: boolean) {

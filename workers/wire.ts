@@ -17,7 +17,13 @@ export interface SourceFile {
 /** Where images come from; only names and handles cross to a worker, which decodes one image at a time. */
 export type ImageSource =
   | { readonly kind: 'scenes'; readonly first: number; readonly count: number }
-  | { readonly kind: 'files'; readonly name: string; readonly files: readonly SourceFile[] };
+  | {
+      readonly kind: 'files';
+      readonly name: string;
+      readonly files: readonly SourceFile[];
+      /** The kept set whose folder these lie in, where the browser gives handles: they can be read from there again. */
+      readonly folder?: string;
+    };
 
 export interface JobSource {
   readonly name: string;

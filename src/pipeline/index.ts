@@ -9,6 +9,7 @@ export type {
   LayerReport,
   ModelArtifact,
   OptionMeta,
+  OptionValue,
   OptionValues,
   ParetoPoint,
   Progress,
@@ -16,6 +17,7 @@ export type {
   StepId,
   StepMeta,
   TensorQuant,
+  TensorRanges,
   TensorStats,
 } from '../steps';
 export { partName, wholeName } from '../steps';
@@ -37,7 +39,9 @@ export type {
 export { type AnalyzeOptions, analyzeRecipe, tellRecipe } from './analyze';
 export { evaluateModel, type ModelEvaluation, takeFirst } from './evaluate';
 export { PRESETS, parseRecipe, stepOf } from './recipe';
+
 export { inspectModel, runRecipe } from './run';
 export { type RecipeSearch, type SearchBudget, searchRecipe } from './search';
+export { scanRecipe } from './sensitivity';
 export { STEP_META } from './table';
 export type * from './types';

@@ -1,10 +1,10 @@
 import type { ImageSet } from '../data';
 import { type Preprocess, type Preprocessed, preprocess } from '../models';
 import { StudioError } from '../numerics';
-import type { OptionMeta, StepMeta } from './meta';
+import type { OptionMeta, OptionValue, StepMeta } from './meta';
 import type { StepContext } from './types';
 
-export type OptionValues = Readonly<Record<string, number | string | boolean>>;
+export type OptionValues = Readonly<Record<string, OptionValue>>;
 
 /** JSON with sorted keys, so that equal values give equal text. */
 export function canonicalJson(value: unknown): string {
@@ -32,9 +32,20 @@ function checkOption(step: string, option: OptionMeta, value: unknown): void {
       throw wrong(`It must be a number from ${option.min} to ${option.max}.`);
   } else if (option.type === 'choice') {
     if (typeof value !== 'string' || !option.choices.includes(value)) throw wrong(`It must be one of: ${option.choices.join(', ')}.`);
+  } else if (option.type === 'ranges') {
+    if (!isRanges(value)) throw wrong('It must name values with a low end ≤ 0 and a high end ≥ 0 each, as {"/conv/out": [-0.5, 6]}.');
   } else if (typeof value !== 'boolean') {
     throw wrong('It must be true or false.');
   }
+}
+
+function isRanges(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((range) => {
+    if (!Array.isArray(range) || range.length !== 2 || !range.every(Number.isFinite)) return false;
+    const [low, high] = range as [number, number];
+    return low <= 0 && high >= 0 && low < high;
+  });
 }
 
 /**

@@ -1,6 +1,11 @@
 /** How a step declares itself once; the page's panel, the CLI's recipe check and the docs follow from it. */
 export type StepId = 'open' | 'inspect' | 'prune' | 'recover' | 'calibrate' | 'quantize' | 'evaluate' | 'export';
 
+/** Name of a value in the network → [low, high], low ≤ 0 ≤ high. */
+export type TensorRanges = Readonly<Record<string, readonly [number, number]>>;
+
+export type OptionValue = number | string | boolean | TensorRanges;
+
 interface OptionBase {
   readonly key: string;
   /** Folded away in the page unless opened. */
@@ -19,7 +24,8 @@ export type OptionMeta =
       readonly unit?: string;
     })
   | (OptionBase & { readonly type: 'choice'; readonly default: string; readonly choices: readonly string[] })
-  | (OptionBase & { readonly type: 'boolean'; readonly default: boolean });
+  | (OptionBase & { readonly type: 'boolean'; readonly default: boolean })
+  | (OptionBase & { readonly type: 'ranges'; readonly default: TensorRanges });
 
 export interface StepMeta {
   readonly id: StepId;

@@ -3,6 +3,7 @@ import type { Page } from 'playwright';
 import { describe, expect, it } from 'vitest';
 import { gradientJpeg, palettePng } from '../data/files';
 import { seriousViolations } from './axe';
+import { loadLight } from './light';
 import { withStudio } from './studio';
 
 let page: Page;
@@ -90,6 +91,26 @@ describe('images', () => {
     await shown('photos/inner/second.png');
   }, 120_000);
 
+  it('in a folder are not copied into a job’s record, and a job that died reads them there again', async () => {
+    await loadLight(page);
+    await page.getByRole('button', { name: 'Compress for Hailo-8' }).click();
+    const recorded = () =>
+      page.evaluate(async () => {
+        const open = indexedDB.open('bonsai-studio');
+        await new Promise((resolve, reject) => Object.assign(open, { onsuccess: resolve, onerror: reject }));
+        const all = open.result.transaction('jobs').objectStore('jobs').getAll();
+        await new Promise((resolve) => Object.assign(all, { onsuccess: resolve }));
+        open.result.close();
+        return all.result.map(({ value }) => [value.source.calibration.folder?.length, value.source.calibration.files.length]);
+      });
+    await expect.poll(recorded, { timeout: 60_000 }).toEqual([[64, 0]]);
+    await page.reload();
+    await page.getByTestId('unfinished-job').getByRole('button', { name: 'Go on' }).click({ timeout: 120_000 });
+    await page.getByText(/^Done in/).waitFor({ timeout: 180_000 });
+    await expect.poll(recorded).toEqual([]);
+    expect(await page.locator('tr[data-row="int8"]').count()).toBe(1);
+  }, 400_000);
+
   it('are asked about again where the browser wants it', async () => {
     await page.evaluate(() => sessionStorage.setItem('asks', ''));
     await page.reload();
@@ -101,6 +122,33 @@ describe('images', () => {
     await shown('photos/first.jpg');
     expect(await bar.count()).toBe(0);
     await page.evaluate(() => sessionStorage.removeItem('asks'));
+  }, 120_000);
+
+  it('to train on are asked about as well, and can be left', async () => {
+    await page.evaluate(async () => {
+      const { store } = await new Promise<{ store: IDBDatabase }>((resolve, reject) => {
+        const open = indexedDB.open('bonsai-studio');
+        open.onsuccess = () => resolve({ store: open.result });
+        open.onerror = () => reject(open.error);
+      });
+      const work = store.transaction('settings', 'readwrite').objectStore('settings');
+      const images = await new Promise<{ value: string }>((resolve) => {
+        const get = work.get('images');
+        get.onsuccess = () => resolve(get.result);
+      });
+      work.put({ id: 'training', value: images.value });
+      store.close();
+      sessionStorage.setItem('asks', '');
+    });
+    await page.reload();
+    const bar = page.getByRole('region', { name: 'Training images of the last visit' });
+    await bar.getByText(/^Training learned from photos on your last visit/).waitFor({ timeout: 60_000 });
+    await bar.getByRole('button', { name: 'Not now' }).click();
+    expect(await bar.count()).toBe(0);
+    await page.evaluate(() => sessionStorage.removeItem('asks'));
+    await page.reload();
+    await shown('photos/first.jpg');
+    expect(await bar.count()).toBe(0);
   }, 120_000);
 
   it('that were moved are missed in one sentence', async () => {

@@ -187,6 +187,19 @@ describe('the main job', () => {
     await expect.poll(() => page.getByText(/^Tried/).textContent()).not.toBe(words);
     await page.getByRole('button', { name: 'Back to the device’s range' }).click();
     expect(await page.getByText(/^Tried/).count()).toBe(0);
+    // A range that is wanted goes into the recipe, and out of it.
+    await upper.focus();
+    await page.keyboard.press('PageDown');
+    await page.getByRole('button', { name: 'Use in the recipe' }).click();
+    await page.getByText(/^Set in the recipe/).waitFor();
+    await page.getByRole('tab', { name: 'Results' }).click();
+    const byHand = page.getByRole('region', { name: 'Ranges set by hand' });
+    expect(await byHand.getByRole('listitem').allTextContents()).toEqual([expect.stringMatching(/^\/stem\/.*\d … [\d.]+/)]);
+    expect(await seriousViolations(page)).toEqual([]);
+    await byHand.getByRole('button', { name: /^Leave the range of/ }).click();
+    expect(await byHand.count()).toBe(0);
+    await page.getByRole('tab', { name: 'Layers' }).click();
+    await page.getByText(/^Drag the lines/).waitFor();
     // The repair cut the stem by its channels' ranges: each part has its own values.
     await page.getByRole('row', { name: /^\/stem\/conv\/act\/Mul/ }).click();
     await expect.poll(() => page.getByRole('img', { name: /^Values of .*_part\d:/ }).count()).toBeGreaterThan(1);

@@ -24,6 +24,13 @@ const RECIPE = {
   ],
 };
 
+async function takeRecipe(): Promise<void> {
+  await page
+    .getByLabel('Open model or images')
+    .setInputFiles([{ name: 'recipe.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(RECIPE)) }]);
+  await page.getByText('Recipe “a short recovery” loaded.').waitFor();
+}
+
 const panel = () => page.getByRole('tabpanel');
 const open = (name: string) => page.getByRole('tab', { name }).click();
 const press = (name: string) => page.getByRole('button', { name, exact: true }).click();
@@ -48,11 +55,24 @@ const secondLooks = () =>
 const paused = () => panel().getByText(/^Paused at image-step \d+$/);
 
 describe('recovery', () => {
+  it('learns from the same images and the same teacher on the next visit', async () => {
+    await takeRecipe();
+    await press('300 scenes');
+    await page.getByLabel('Choose another').setInputFiles('static/models/scenes-dense.onnx');
+    await expect.poll(() => page.getByTestId('teacher').textContent()).toBe('scenes-dense.onnx');
+    await page.reload();
+    await page.getByTestId('detections-original').filter({ hasText: /[1-9]/ }).waitFor({ timeout: 60_000 });
+    await takeRecipe();
+    await expect.poll(() => page.getByTestId('teacher').textContent()).toBe('scenes-dense.onnx');
+    expect(await page.getByTestId('training-images').textContent()).toBe('Scenes: 300 images');
+    await press('Use the original');
+    await press('Use the calibration images');
+    await page.reload();
+    await page.getByTestId('detections-original').filter({ hasText: /[1-9]/ }).waitFor({ timeout: 60_000 });
+  });
+
   it('says where its curves will be', async () => {
-    await page
-      .getByLabel('Open model or images')
-      .setInputFiles([{ name: 'recipe.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(RECIPE)) }]);
-    await page.getByText('Recipe “a short recovery” loaded.').waitFor();
+    await takeRecipe();
     await open('Training');
     await panel()
       .getByText(/^Press “Compress for ONNX Runtime.*”: training draws its curves here\.$/)

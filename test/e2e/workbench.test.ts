@@ -87,7 +87,8 @@ describe('the library', () => {
     const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Export workspace' }).click()]);
     const path = await file.path();
     await page.getByRole('button', { name: 'Delete everything' }).click();
-    await page.getByRole('button', { name: 'Yes, delete everything' }).click();
+    // The page begins anew: what is on show until then is the old one's.
+    await Promise.all([page.waitForEvent('load'), page.getByRole('button', { name: 'Yes, delete everything' }).click()]);
     await page.getByTestId('detections-original').filter({ hasText: /[1-9]/ }).waitFor({ timeout: 60_000 });
     await tab('Library');
     await page.getByText('Nothing is kept yet').waitFor();

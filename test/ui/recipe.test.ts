@@ -6,6 +6,7 @@ import {
   knownRepairs,
   quantizeOption,
   REPAIR_SWITCHES,
+  rangesOption,
   strengthOf,
   strengthOptions,
   strengths,
@@ -19,6 +20,7 @@ describe('the quantize card', () => {
     const shown = [
       ...topOptions.map(({ key }) => key),
       ...foldedOptions.map(({ key }) => key),
+      rangesOption.key,
       ...knownRepairs.flatMap((repair) => [repair.key, ...strengthOptions(repair, on).map(({ key }) => key)]),
     ];
     expect([...new Set(shown)].sort()).toEqual(STEP_META.quantize.options.map(({ key }) => key).sort());

@@ -50,6 +50,15 @@ class Groups {
   range(value: string): Range {
     return this.#ranges.get(this.find(value))!;
   }
+  /** Sets the ranges of whole groups by their members; where several are named, the group's range holds them all. */
+  force(ranges: readonly (readonly [string, Range])[]): void {
+    const byGroup = new Map<string, Range>();
+    for (const [value, [low, high]] of ranges) {
+      const [l, h] = byGroup.get(this.find(value)) ?? [0, 0];
+      byGroup.set(this.find(value), [Math.min(l, low), Math.max(h, high)]);
+    }
+    for (const [root, range] of byGroup) this.#ranges.set(root, range);
+  }
 }
 
 /** Widest range an input of 8-bit pixels takes: exact where every channel is normalised alike. */
@@ -73,6 +82,15 @@ export function isProbability(index: GraphIndex, value: string): boolean {
   if (maker.domain === '' && PROBABILITIES.has(maker.op)) return true;
   const inputs = opKind(maker) === 'concat' ? maker.inputs : opKind(maker) === 'share' ? maker.inputs.slice(0, 1) : [];
   return inputs.length > 0 && inputs.every((name) => isProbability(index, name));
+}
+
+/** What became of the ranges that the recipe sets. */
+function rangeNotes(ranges: readonly { readonly value: string; readonly known: boolean }[]): string[] {
+  const used = ranges.filter(({ known }) => known).length;
+  const lost = ranges
+    .filter(({ known }) => !known)
+    .map(({ value }) => `The recipe's range of "${value}" is not used: nothing of that name is quantized.`);
+  return [...(used > 0 ? [`${used} activation range${used === 1 ? ' is' : 's are'} set by the recipe.`] : []), ...lost];
 }
 
 export interface ActivationPlan {
@@ -170,6 +188,10 @@ export function planActivations(
         kind satisfies never;
     }
   }
+
+  const byHand = Object.entries(options.ranges);
+  groups.force(byHand.filter(([value]) => groups.has(value)));
+  notes.push(...rangeNotes(byHand.map(([value]) => ({ value, known: groups.has(value) }))));
 
   const activations = new Map<string, ActivationQuant>();
   for (const value of groups.values()) {

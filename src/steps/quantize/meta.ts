@@ -1,5 +1,5 @@
 import { type OptionValues, resolveOptions } from '../common';
-import type { StepMeta } from '../meta';
+import type { StepMeta, TensorRanges } from '../meta';
 import type { CalibratorId } from './calibrators';
 
 /** What {@link quantizeMeta} declares, typed. */
@@ -15,6 +15,7 @@ export interface QuantizeOptions {
   readonly concat: 'shared' | 'requantize';
   readonly tail: 'float' | 'all';
   readonly fixedRanges: boolean;
+  readonly ranges: TensorRanges;
   readonly equalize: boolean;
   readonly splitLayers: number;
   readonly weightRange: 'absmax' | 'mse';
@@ -116,6 +117,12 @@ export const quantizeMeta: StepMeta = {
       default: true,
       advanced: true,
       help: 'Outputs of Sigmoid and Softmax always get the range 0…1, whatever the images showed.',
+    },
+    {
+      key: 'ranges',
+      type: 'ranges',
+      default: {},
+      help: 'Activation ranges set by hand (clip lines dragged in the layers panel), by value name. Calibrators and the clipping search leave them; learning starts from them.',
     },
     {
       key: 'equalize',

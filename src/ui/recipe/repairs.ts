@@ -51,9 +51,12 @@ export function strengthOptions({ key, off, strength }: RepairSwitch, options: O
 /** In sight on the card, above the repairs. */
 export const topOptions = STEP_META.quantize.options.filter(({ key }) => TOP.includes(key));
 
+/** Ranges set by hand have a list of their own. */
+export const rangesOption = quantizeOption('ranges')!;
+
 /** Everything else, folded. */
 export const foldedOptions = STEP_META.quantize.options.filter(
-  ({ key }) => !TOP.includes(key) && !REPAIR_SWITCHES.some((r) => r.key === key || r.strength.includes(key)),
+  ({ key }) => key !== rangesOption.key && !TOP.includes(key) && !REPAIR_SWITCHES.some((r) => r.key === key || r.strength.includes(key)),
 );
 
 /** Presets that differ in how hard INT8 is repaired, weakest first; those of other devices are chosen as a whole. */

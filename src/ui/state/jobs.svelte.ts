@@ -3,6 +3,7 @@ import type { EngineChoice, JobSource, Progress } from '../../../workers/wire';
 import type { Recipe } from '../../pipeline';
 import { type Store, type StoredJob, storageUsage } from '../../store';
 import { WorkerLost } from '../bridge';
+import { fileSources, withFiles } from './sources';
 
 const NAME = 'bonsai-job';
 /** Milliseconds between two words to the other tabs. */
@@ -36,11 +37,16 @@ function isJob(record: StoredJob): record is Job {
   return value?.source?.model instanceof Uint8Array && value.recipe?.bonsai === 1;
 }
 
+/** A job as it is written down: files that stay in a folder are left there, whose handles the set keeps. */
+function recordOf(job: Job): Job {
+  const left = fileSources(job.value.source).filter(({ folder }) => folder !== undefined);
+  const source = withFiles(job.value.source, new Map(left.map((set) => [set, { ...set, files: [] }])));
+  return { ...job, value: { ...job.value, source } };
+}
+
 /** Bytes of the images that a record copies. */
-function weightOf({ calibration, evaluation, training }: JobSource): number {
-  const files = new Set(
-    [calibration, evaluation, training].flatMap((set) => (set?.kind === 'files' ? set.files.map(({ file }) => file) : [])),
-  );
+function weightOf(source: JobSource): number {
+  const files = new Set(fileSources(source).flatMap((set) => set.files.map(({ file }) => file)));
   return [...files].reduce((sum, { size }) => sum + size, 0);
 }
 
@@ -145,10 +151,11 @@ export class JobsState {
   async #write(job: Job): Promise<void> {
     const store = await this.store();
     const usage = await storageUsage();
-    if (usage && weightOf(job.value.source) > usage.available / 2) this.tooLarge();
+    const record = recordOf(job);
+    if (usage && weightOf(record.value.source) > usage.available / 2) this.tooLarge();
     else {
       const old = (await store.all('jobs')).filter(({ id }) => id !== job.id);
-      await store.put([{ table: 'jobs', record: job }]);
+      await store.put([{ table: 'jobs', record }]);
       for (const { id } of old) await store.remove('jobs', id);
     }
   }

@@ -1,4 +1,13 @@
-import { type OptionValues, PRESETS, parseRecipe, type Recipe, type RecipeStep, stepOf } from '../../pipeline';
+import {
+  type OptionValue,
+  type OptionValues,
+  PRESETS,
+  parseRecipe,
+  type Recipe,
+  type RecipeStep,
+  stepOf,
+  type TensorRanges,
+} from '../../pipeline';
 import { recipeOfLink } from '../recipe/link';
 
 const FIRST = 'prune-10-int8';
@@ -49,8 +58,24 @@ export class RecipeState {
     this.#edit(id, (step) => ({ ...step, enabled }));
   }
 
-  option(id: RecipeStep['step'], key: string, value: number | string | boolean): void {
+  option(id: RecipeStep['step'], key: string, value: OptionValue): void {
     this.#edit(id, (step) => ({ ...step, options: { ...step.options, [key]: value } }));
+  }
+
+  /** Activation ranges that the recipe sets by hand. */
+  get ranges(): TensorRanges {
+    return (stepOf(this.current, 'quantize').options.ranges as TensorRanges | undefined) ?? {};
+  }
+
+  /** The range that the recipe sets for a value, or null. */
+  rangeOf(value: string): readonly [number, number] | null {
+    return Object.hasOwn(this.ranges, value) ? this.ranges[value]! : null;
+  }
+
+  /** Sets the range of a value, or leaves it to the calibrator again. */
+  range(value: string, range: readonly [number, number] | null): void {
+    const others = Object.entries(this.ranges).filter(([name]) => name !== value);
+    this.option('quantize', 'ranges', Object.fromEntries(range ? [...others, [value, range]] : others));
   }
 
   /** Lays a repair's options over the quantize step's, as one edit. */

@@ -1,7 +1,6 @@
 import type {
   EngineChoice,
   EngineReport,
-  ImageSource,
   ImagesInfo,
   InspectReport,
   JobResult,
@@ -31,6 +30,7 @@ import { LibraryState } from './library.svelte';
 import { PreviewState } from './preview.svelte';
 import { RecipeState } from './recipe.svelte';
 import { SensitivityState } from './sensitivity.svelte';
+import { CALIBRATION_SCENES, EVALUATION_SCENES, type FileSource, imageCount } from './sources';
 import { TourState } from './tour.svelte';
 import { TrainingState } from './training.svelte';
 import { WeightsState } from './weights.svelte';
@@ -53,15 +53,6 @@ export interface Embedded {
 
 export type Tab = 'results' | 'training' | 'causes' | 'layers' | 'graph' | 'device' | 'grow' | 'library';
 
-/** Scenes that the embedded detectors were trained on serve calibration; held-out ones judge. */
-const CALIBRATION_SCENES: ImageSource = { kind: 'scenes', first: 100_000, count: 32 };
-const EVALUATION_SCENES: ImageSource = { kind: 'scenes', first: 500_000, count: 48 };
-/** More of them to train on, for a press. */
-export const TRAINING_SCENES: ImageSource = { kind: 'scenes', first: 200_000, count: 300 };
-
-const imageCount = (source: ImageSource) =>
-  source.kind === 'scenes' ? source.count : source.files.filter(({ path }) => !/\.json$/i.test(path)).length;
-
 /** The page's state: what is open, the job, its result. */
 export class Studio {
   readonly alerts = new Alerts();
@@ -73,7 +64,6 @@ export class Studio {
   readonly devices = new DevicesState(this.#steps);
   readonly weights = new WeightsState(this.#steps);
   readonly causes = new CausesState(this);
-  readonly training = new TrainingState();
   readonly sensitivity = new SensitivityState(this);
   readonly grow = new GrowState();
   readonly tour = new TourState(this);
@@ -82,18 +72,22 @@ export class Studio {
     () => this.#store,
     () => this.alerts.info(() => t('job.tooLarge')),
   );
-  readonly imageSets = new ImageSetsState(() => this.#store);
+  readonly imageSets = new ImageSetsState(
+    () => this.#store,
+    (name) => this.alerts.info(() => t('library.noRoom', { name })),
+  );
+  readonly training = new TrainingState(this.imageSets, () => this.#store);
   readonly library = new LibraryState(this, () => this.#store, this.#shelf);
   readonly catalog = new CatalogState(this);
   #store: Promise<Store>;
   #abort: AbortController | null = null;
   /** Images kept of the camera, where those are open. */
-  #cameraFrames: Extract<ImageSource, { kind: 'files' }> | null = null;
+  #cameraFrames: FileSource | null = null;
 
   model = $state.raw<OpenModel | null>(null);
   embedded = $state.raw<readonly Embedded[]>([]);
   report = $state.raw<InspectReport | null>(null);
-  imageFiles = $state.raw<Extract<ImageSource, { kind: 'files' }> | null>(null);
+  imageFiles = $state.raw<FileSource | null>(null);
   labelled = $state(false);
   engineChoice = $state<EngineChoice>('auto');
   jobEngine = $state.raw<EngineReport | null>(null);
@@ -207,8 +201,7 @@ export class Studio {
   }
 
   /** The user's images: on show, and what the recipe calibrates on. */
-  async openImages({ name, files }: NonNullable<Intake['images']>): Promise<ImagesInfo> {
-    const source = { kind: 'files', name, files } as const;
+  async openImages(source: FileSource): Promise<ImagesInfo> {
     const info = await this.preview.worker.setImages(source);
     this.imageFiles = source;
     this.labelled = info.labelled;
@@ -218,8 +211,9 @@ export class Studio {
   }
 
   async #lastImages(): Promise<void> {
-    const images = await this.imageSets.last();
+    const images = await this.imageSets.last('images');
     if (images) await this.openImages(images);
+    await this.training.last();
   }
 
   async #take({ workspace, model, recipe, images }: Intake, handles: Given['handles']): Promise<void> {
@@ -229,11 +223,11 @@ export class Studio {
       this.alerts.info(() => t('alerts.recipeOpened', { name: this.recipe.current.name }));
     }
     if (images) {
-      const info = await this.openImages(images);
+      const info = await this.openImages({ kind: 'files', ...images });
       const opened = { name: info.name, count: info.fileNames.length };
       this.alerts.info(() => t(info.labelled ? 'alerts.labelledOpened' : 'alerts.unlabelledOpened', opened));
       for (const note of info.notes) this.alerts.info(() => coreWords(note));
-      if (!(await this.imageSets.keep(images, handles))) this.alerts.info(() => t('library.noRoom', opened));
+      this.imageFiles = await this.imageSets.keep('images', images, handles);
       await this.#advise();
     }
     if (model) {
@@ -250,7 +244,7 @@ export class Studio {
     const files = [...before, { path: `frame-${String(before.length + 1).padStart(3, '0')}.png`, file }];
     this.imageFiles = this.#cameraFrames = { kind: 'files', name: t('preview.cameraFrames'), files };
     this.labelled = false;
-    await this.imageSets.keep(this.#cameraFrames, null, 'camera');
+    await this.imageSets.keep('images', this.#cameraFrames, null, 'camera');
     this.alerts.info(() => t('preview.captured', { count: files.length }));
   }
 
@@ -281,7 +275,8 @@ export class Studio {
 
   /** Starts a job that did not end again, with its own network, images and recipe. */
   async goOn(job: Job): Promise<void> {
-    const { recipe, engine, source, embedded, preprocess } = job.value;
+    const { recipe, engine, embedded, preprocess } = job.value;
+    const source = await this.imageSets.filled(job.value.source);
     const { name, model: bytes, external, calibration, evaluation, training = null, teacher = null } = source;
     this.engineChoice = engine;
     await this.open({ name, bytes, external, embedded, preprocess });
@@ -290,7 +285,7 @@ export class Studio {
     this.labelled = calibration.kind === 'files' && evaluation !== null;
     this.preview.images = this.imageFiles && (await this.preview.worker.setImages(this.imageFiles));
     [this.training.images, this.training.teacher] = [training, teacher];
-    await this.run(job);
+    await this.run({ ...job, value: { ...job.value, source } });
   }
 
   /** Runs the recipe; null when it couldn't begin, was cancelled or failed. @param again a job that did not end */
@@ -467,7 +462,7 @@ export class Studio {
     this.imageFiles = null;
     this.labelled = false;
     this.preview.images = null;
-    await this.imageSets.leave();
+    await this.imageSets.leave('images');
     await this.preview.show('scenes');
   }
 

@@ -1,11 +1,14 @@
 import type { CurveLook, ImageSource, JobSource, Progress } from '../../../workers/wire';
 import { StudioError } from '../../numerics';
-import type { PruneStage } from '../../pipeline';
+import type { InspectReport, PruneStage } from '../../pipeline';
+import type { Store } from '../../store';
 import type { JobSwitches } from '../bridge';
 import { type Given, sortFiles } from '../intake';
 import { t } from '../text';
 import { imageSteps, segmentsOf } from '../training/curves';
 import { Hand } from './hand.svelte';
+import type { ImageSetsState } from './image-sets.svelte';
+import { TRAINING_SCENES } from './sources';
 
 type Teacher = NonNullable<JobSource['teacher']>;
 
@@ -36,11 +39,41 @@ export class TrainingState extends Hand {
     return imageSteps(this.#resumed.step, this.progress.total, look);
   });
 
+  constructor(
+    private readonly sets: ImageSetsState,
+    private readonly store: () => Promise<Store>,
+  ) {
+    super();
+  }
+
+  /** Goes on with the images and the teacher of the last visit. @throws StudioError 'missing-data' where their folder is gone */
+  async last(): Promise<void> {
+    const store = await this.store();
+    const id = (await store.get('settings', 'teacher'))?.value;
+    const teacher = typeof id === 'string' ? await store.get('models', id) : undefined;
+    if (teacher) this.teacher = { name: teacher.name, model: teacher.bytes, external: teacher.external };
+    if ((await store.get('settings', 'training'))?.value === TRAINING_SCENES.kind) this.images = TRAINING_SCENES;
+    else {
+      this.images = await this.sets.last('training');
+    }
+  }
+
   /** Images of their own for recovery and QAT. @throws StudioError 'bad-data' where there are none */
-  async takeImages({ files }: Given): Promise<void> {
+  async takeImages({ files, handles }: Given): Promise<void> {
     const { images } = await sortFiles(files);
     if (!images) throw new StudioError('bad-data', t('training.noImages'), t('training.noImagesHint'));
-    this.images = { kind: 'files', ...images };
+    this.images = await this.sets.keep('training', images, handles);
+  }
+
+  async useScenes(): Promise<void> {
+    this.images = TRAINING_SCENES;
+    await (await this.store()).put([{ table: 'settings', record: { id: 'training', value: TRAINING_SCENES.kind } }]);
+  }
+
+  /** Learns from the calibration images again. */
+  async leaveImages(): Promise<void> {
+    this.images = null;
+    await this.sets.leave('training');
   }
 
   /**
@@ -50,13 +83,23 @@ export class TrainingState extends Hand {
    */
   async takeTeacher(
     { files }: Given,
-    inspect: (name: string, bytes: Uint8Array, external: ReadonlyMap<string, Uint8Array>) => Promise<unknown>,
+    inspect: (name: string, bytes: Uint8Array, external: ReadonlyMap<string, Uint8Array>) => Promise<InspectReport>,
   ) {
     const { model } = await sortFiles(files);
     if (!model) throw new StudioError('bad-file', t('training.noTeacher'), t('training.noTeacherHint'));
     const { name, bytes, external } = model;
-    await inspect(name, bytes, external);
+    const { hash } = await inspect(name, bytes, external);
     this.teacher = { name, model: bytes, external };
+    await (await this.store()).put([
+      { table: 'models', record: { id: hash, name, bytes, external, at: Date.now() } },
+      { table: 'settings', record: { id: 'teacher', value: hash } },
+    ]);
+  }
+
+  /** Learns from the original again. */
+  async leaveTeacher(): Promise<void> {
+    this.teacher = null;
+    await (await this.store()).remove('settings', 'teacher');
   }
 
   /** A job begins. */

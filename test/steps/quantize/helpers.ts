@@ -4,6 +4,7 @@ import { createRandom, type Random } from '../../../src/numerics';
 import { type Model, type Node, serializeModel, type Tensor, tensor, type ValueInfo, valueInfo } from '../../../src/onnx';
 import { addTaps, type Engine, type RunTensor, type Tensors } from '../../../src/runtime';
 import { createNodeEngine } from '../../../src/runtime/node';
+import type { OptionValues } from '../../../src/steps';
 import { quantize } from '../../../src/steps/quantize';
 import type { ModelArtifact, QuantArtifact, RangesArtifact, TensorStats } from '../../../src/steps/types';
 
@@ -101,11 +102,7 @@ export function artifactOf(model: Model): ModelArtifact {
 }
 
 /** Calibrates on `feeds` (min-max unless said) and quantizes. */
-export async function quantized(
-  model: Model,
-  feeds: readonly Tensors[],
-  options: Record<string, string | number | boolean> = {},
-): Promise<QuantArtifact> {
+export async function quantized(model: Model, feeds: readonly Tensors[], options: OptionValues = {}): Promise<QuantArtifact> {
   return quantize(artifactOf(model), await rangesOf(model, feeds), { calibrator: 'minmax', ...options }, quiet);
 }
 

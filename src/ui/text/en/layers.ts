@@ -10,7 +10,12 @@ export const layers = {
     cost: 'clips {{clipped}} %, step {{step}}, SQNR {{sqnr}}',
     tried: 'Tried {{lo}} … {{hi}}',
     own: 'Back to the device’s range',
-    try: 'Drag the lines, or use the arrow keys on them, to see what another range would do to these values.',
+    backToKept: 'Back to the recipe’s range',
+    keep: 'Use in the recipe',
+    kept: 'Set in the recipe {{lo}} … {{hi}}',
+    drop: 'Take out of the recipe',
+    rerun: 'Run the recipe to see what the detections say.',
+    try: 'Drag the lines, or use the arrow keys on them, to see what another range would do to these values, and keep it in the recipe.',
     ends: { low: 'Lower end of the range', high: 'Upper end of the range' },
     weights: {
       title: 'Weights of {{name}}',
@@ -26,6 +31,7 @@ export const layers = {
       picture: 'Histogram of the weights on a log scale, {{lo}} to {{hi}}',
       channels: 'Range of each output channel: {{side}}',
     },
+    values: 'Values of the chosen layer',
     pick: 'Choose a layer to see its values.',
   },
 } as const;

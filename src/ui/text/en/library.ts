@@ -28,12 +28,18 @@ export const library = {
     exportHelp: 'Models, images, runs and settings in one file, for another machine or as a copy.',
     imported: 'Imported {{models, number}} models, {{datasets, number}} image sets and {{runs, number}} runs.',
     inFolder: 'in its folder',
-    lastImages: 'Images of the last visit',
-    askAgain:
-      '{{name}} was open on your last visit. Its images are still in their folder; the browser asks before the page reads them again.',
+    last: { images: 'Images of the last visit', training: 'Training images of the last visit' },
+    askAgain: {
+      images:
+        '{{name}} was open on your last visit. Its images are still in their folder; the browser asks before the page reads them again.',
+      training:
+        'Training learned from {{name}} on your last visit. Its images are still in their folder; the browser asks before the page reads them again.',
+    },
     openAgain: 'Open them again',
     notNow: 'Not now',
     noRoom: '{{name}} is too large to be kept in this browser: open it again on your next visit.',
+    goneSet: 'The image set {{name}} that the job worked on is no longer kept here.',
+    goneSetHint: 'Open its folder again and start the job anew.',
     refusedFolder: '{{name}} can’t be read: the browser was not allowed to.',
     refusedFolderHint: 'Allow it when the browser asks, or open the folder again.',
     leftOut: '{{name}} can’t be read now and was left out of the workspace file.',

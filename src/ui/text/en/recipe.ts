@@ -23,6 +23,7 @@ export const recipe = {
     stale: 'Changed since the shown result: run again to apply.',
     staleBadge: 'not run yet',
     on: 'Run step {{step}}',
+    dropRange: 'Leave the range of {{name}} to the calibrator again',
     strength: {
       label: 'Strength',
       own: 'Your own settings',
@@ -116,6 +117,7 @@ export const recipe = {
       symmetric: 'Symmetric',
       tail: 'Decode tail',
       fixedRanges: 'Sigmoid ranges 0…1',
+      ranges: 'Ranges set by hand',
       sixteenBit: 'Which layers',
       sixteenBitLayers: 'Layers at most',
       learnSteps: 'Image-steps',

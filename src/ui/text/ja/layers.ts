@@ -13,7 +13,12 @@ export const layers: Translation<typeof en> = {
     cost: 'クリップ {{clipped}} %、ステップ {{step}}、SQNR {{sqnr}}',
     tried: '試した範囲 {{lo}} … {{hi}}',
     own: 'デバイスの範囲に戻す',
-    try: '線をドラッグするか、線の上で矢印キーを使うと、別の範囲での影響を確認できます。',
+    backToKept: 'レシピの範囲に戻す',
+    keep: 'レシピに設定',
+    kept: 'レシピで設定 {{lo}} … {{hi}}',
+    drop: 'レシピから削除',
+    rerun: 'レシピを実行すると、検出結果への影響が分かります。',
+    try: '線をドラッグするか、線の上で矢印キーを使うと、別の範囲での影響を確認し、その範囲をレシピに設定できます。',
     ends: { low: '範囲の下端', high: '範囲の上端' },
     weights: {
       title: '{{name}} の重み',
@@ -28,6 +33,7 @@ export const layers: Translation<typeof en> = {
       picture: '重みのヒストグラム（対数目盛、{{lo}}～{{hi}}）',
       channels: '出力チャネルごとの範囲：{{side}}',
     },
+    values: '選んだレイヤーの値',
     pick: 'レイヤーを選ぶと値が表示されます。',
   },
 };

@@ -26,6 +26,7 @@ export const recipe: Translation<typeof en> = {
     stale: '表示中の結果より後に変更されています。反映するには再実行してください。',
     staleBadge: '未実行',
     on: '{{step}}を実行',
+    dropRange: '{{name}} の範囲をキャリブレーターに任せる',
     strength: {
       label: '強度',
       own: '独自の設定',
@@ -119,6 +120,7 @@ export const recipe: Translation<typeof en> = {
       symmetric: '対称',
       tail: 'デコード部',
       fixedRanges: 'Sigmoidの範囲を0…1に固定',
+      ranges: '手動で設定した範囲',
       sixteenBit: '対象レイヤー',
       sixteenBitLayers: 'レイヤー数の上限',
       learnSteps: '画像ステップ数',

@@ -40,7 +40,7 @@ function rungs(distances: readonly number[], present: number, range: number): { 
   return { rungs, at: rungs.indexOf(present) };
 }
 
-/** Values per scale, without those whose range is fixed: inputs, probabilities, 16 bits, values that weren't measured. */
+/** Values per scale, without those whose range is fixed: set by the recipe, inputs, probabilities, 16 bits, values that weren't measured. */
 function groups(state: QuantState, options: QuantizeOptions, ranges: RangesArtifact): ReadonlyMap<string, readonly TensorStats[]> {
   const index = indexGraph(state.float.graph);
   const fixed = new Set<string>();
@@ -48,7 +48,8 @@ function groups(state: QuantState, options: QuantizeOptions, ranges: RangesArtif
   for (const { value, sharesWith, params } of state.plan.activations.values()) {
     const root = sharesWith ?? value;
     const stats = ranges.tensors.get(value);
-    if (isWide(params) || !index.producer(value) || !stats || (options.fixedRanges && isProbability(index, value))) fixed.add(root);
+    const set = Object.hasOwn(options.ranges, value) || (options.fixedRanges && isProbability(index, value));
+    if (set || isWide(params) || !index.producer(value) || !stats) fixed.add(root);
     else members.set(root, [...(members.get(root) ?? []), stats]);
   }
   return new Map([...members].filter(([root]) => !fixed.has(root)));

@@ -73,6 +73,8 @@ export const pipeline: Templates = {
   'Searching: recipe {} keeps {}': '探索中：レシピ{0}のmAP維持率 {1}',
   // pipeline/recipe.ts
   'It must be true or false.': 'trueかfalseにしてください。',
+  'It must name values with a low end ≤ 0 and a high end ≥ 0 each, as {"/conv/out": [-0.5, 6]}.':
+    '{"/conv/out": [-0.5, 6]}のように、値の名前ごとに下端（0以下）と上端（0以上）を指定してください。',
   // pipeline/run.ts
   layers: '層',
   // pipeline/search.ts

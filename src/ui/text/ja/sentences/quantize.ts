@@ -6,6 +6,9 @@ export const quantize: Templates = {
   'The calibration has no statistics of "{}".': 'キャリブレーション結果に「{0}」の統計量がありません。',
   'Calibrate this model again with more images.': '画像を増やして、このモデルをもう一度キャリブレーションしてください。',
   'Input "{}" takes pixels 0…255: quantized exactly (scale 1).': '入力「{0}」の画素値は0…255で、誤差なく量子化できます（スケール1）。',
+  '{} activation range{} set by the recipe.': '活性値の範囲{0}個は、レシピで設定したものです。',
+  'The recipe\'s range of "{}" is not used: nothing of that name is quantized.':
+    'レシピで設定した「{0}」の範囲は使われません（この名前の値は量子化されていません）。',
   // steps/quantize/analysis/analyze.ts
   'Analysing layers': 'レイヤーを分析中',
   // steps/quantize/analysis/board.ts
