@@ -18,8 +18,7 @@ export const cache = {
   async put(id: string, value: unknown) {
     const kept = await store;
     await kept.put([{ table: 'artifacts', record: { id, value, at: Date.now() } }]);
-    const old = (await kept.all('artifacts')).slice(0, -KEPT_ARTIFACTS);
-    for (const { id: oldest } of old) await kept.remove('artifacts', oldest);
+    for (const oldest of (await kept.ids('artifacts')).slice(0, -KEPT_ARTIFACTS)) await kept.remove('artifacts', oldest);
   },
 };
 

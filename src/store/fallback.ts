@@ -66,6 +66,11 @@ export async function openWithFallback({ disk, onLoss }: OpenOptions): Promise<S
       const ids = new Set(fresh.map((record) => record.id));
       return [...kept.filter((record) => !ids.has(record.id)), ...fresh] as readonly Tables[T][];
     },
+    async ids(table) {
+      const fresh = await memory.ids(table);
+      const kept = (await attempt((store) => store.ids(table))) ?? [];
+      return [...kept.filter((id) => !fresh.includes(id)), ...fresh];
+    },
     async put(writes: readonly Write[]) {
       if (onDisk && writable) {
         const done = await attempt(async (store) => {

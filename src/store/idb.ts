@@ -1,7 +1,10 @@
 import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB, type StoreNames } from 'idb';
 import type { Store, TableName, Tables } from './types';
 
-type Schema = DBSchema & { [T in TableName]: { key: string; value: Tables[T] } };
+type Schema = DBSchema & { [T in TableName]: { key: string; value: Tables[T]; indexes: { at: number } } };
+/** Tables whose records have a time. */
+const DATED = ['models', 'datasets', 'artifacts', 'runs', 'jobs'] as const satisfies readonly TableName[];
+const dated: ReadonlySet<TableName> = new Set(DATED);
 type Upgrade = IDBPTransaction<Schema, StoreNames<Schema>[], 'versionchange'>;
 
 export const DATABASE = 'bonsai-studio';
@@ -15,6 +18,10 @@ const MIGRATIONS: readonly ((db: IDBPDatabase<Schema>, transaction: Upgrade) => 
   (db, transaction) => {
     for (const table of ['checkpoints', 'jobs'] as const) db.createObjectStore(table, { keyPath: 'id' });
     void transaction.objectStore('settings').delete(IDBKeyRange.bound('checkpoint', 'checkpoint\uffff'));
+  },
+  // Which records are the oldest is known without reading them.
+  (_db, transaction) => {
+    for (const table of DATED) transaction.objectStore(table).createIndex('at', 'at');
   },
 ];
 
@@ -43,6 +50,7 @@ export async function diskStore({ name = DATABASE, onLost }: DiskOptions = {}): 
       const rows = await db.getAll(table);
       return rows.sort((a, b) => ('at' in a && 'at' in b ? a.at - b.at : 0)) as never;
     },
+    ids: (table) => (dated.has(table) ? db.getAllKeysFromIndex(table, 'at') : db.getAllKeys(table)),
     async put(writes) {
       const tables = [...new Set(writes.map((write) => write.table))];
       if (tables.length === 0) return;

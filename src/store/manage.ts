@@ -85,5 +85,5 @@ export async function removeEntry(store: Store, kind: Kind, id: string): Promise
 
 /** Deletes everything, unfinished work and settings included. */
 export async function forgetEverything(store: Store): Promise<void> {
-  for (const table of TABLES) for (const { id } of await store.all(table)) await store.remove(table, id);
+  for (const table of TABLES) for (const id of await store.ids(table)) await store.remove(table, id);
 }

@@ -7,6 +7,7 @@ export function memoryStore(): Store {
     kind: 'memory',
     get: async <T extends TableName>(table: T, id: string) => tables.get(table)!.get(id) as Tables[T] | undefined,
     all: async <T extends TableName>(table: T) => [...tables.get(table)!.values()] as Tables[T][],
+    ids: async (table) => [...tables.get(table)!.keys()],
     put: async (writes) => {
       for (const { table, record } of writes) {
         const rows = tables.get(table)!;

@@ -101,6 +101,8 @@ export interface Store {
   get<T extends TableName>(table: T, id: string): Promise<Tables[T] | undefined>;
   /** Every record of a table, oldest first where they have a time. */
   all<T extends TableName>(table: T): Promise<readonly Tables[T][]>;
+  /** As {@link all}, but the ids alone: records hold megabytes. */
+  ids(table: TableName): Promise<readonly string[]>;
   /** All of them or none. */
   put(writes: readonly Write[]): Promise<void>;
   remove(table: TableName, id: string): Promise<void>;

@@ -1,6 +1,6 @@
-import { deleteDB } from 'idb';
+import { deleteDB, openDB } from 'idb';
 import { afterEach, describe, expect, it } from 'vitest';
-import { diskStore, type StoredDataset } from '../../src/store';
+import { diskStore, type StoredDataset, TABLES } from '../../src/store';
 
 const NAME = 'bonsai-test';
 afterEach(() => deleteDB(NAME));
@@ -27,10 +27,27 @@ describe('IndexedDB', () => {
     const second = await diskStore({ name: NAME });
     const sets = await second.all('datasets');
     expect(sets.map((set) => set.id)).toEqual(['early', 'late']);
+    expect(await second.ids('datasets')).toEqual(['early', 'late']);
+    expect(await second.ids('settings')).toEqual([]);
     expect([...new Uint8Array(await sets[0]!.files[0]!.file.arrayBuffer())]).toEqual([1, 2, 3]);
     const model = await second.get('models', 'm');
     expect([...model!.bytes, ...model!.external.get('w')!]).toEqual([8, 9, 7]);
     second.close();
+  });
+
+  it('knows the order of records that an earlier version kept', async () => {
+    const old = await openDB(NAME, 2, {
+      upgrade(db) {
+        for (const table of TABLES) db.createObjectStore(table, { keyPath: 'id' });
+      },
+    });
+    await old.put('runs', { id: 'b', name: 'second', value: {}, at: 2 });
+    await old.put('runs', { id: 'c', name: 'first', value: {}, at: 1 });
+    old.close();
+    const store = await diskStore({ name: NAME });
+    expect(await store.ids('runs')).toEqual(['c', 'b']);
+    expect((await store.get('runs', 'b'))?.name).toBe('second');
+    store.close();
   });
 
   it('writes all of a batch or nothing', async () => {

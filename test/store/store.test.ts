@@ -43,6 +43,7 @@ describe('the store', () => {
       ['new2', 3],
       ['old', 4],
     ]);
+    expect(await store.ids('settings')).toEqual(['new', 'new2', 'old']);
     expect(losses.map((loss) => loss.reason)).toEqual(['full']);
     expect(store.kind).toBe('memory');
   });

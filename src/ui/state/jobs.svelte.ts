@@ -154,9 +154,9 @@ export class JobsState {
     const record = recordOf(job);
     if (usage && weightOf(record.value.source) > usage.available / 2) this.tooLarge();
     else {
-      const old = (await store.all('jobs')).filter(({ id }) => id !== job.id);
+      const old = (await store.ids('jobs')).filter((id) => id !== job.id);
       await store.put([{ table: 'jobs', record }]);
-      for (const { id } of old) await store.remove('jobs', id);
+      for (const id of old) await store.remove('jobs', id);
     }
   }
 
@@ -164,6 +164,6 @@ export class JobsState {
   async forget(): Promise<void> {
     this.unfinished = null;
     const store = await this.store();
-    for (const { id } of await store.all('jobs')) await store.remove('jobs', id);
+    for (const id of await store.ids('jobs')) await store.remove('jobs', id);
   }
 }
