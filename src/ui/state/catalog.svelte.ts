@@ -80,7 +80,7 @@ export class CatalogState {
     };
     try {
       const bytes = await this.#worker.download(entry.id, progress);
-      await this.studio.library.keep(entry.sha256, { name: entry.file, bytes });
+      await this.studio.library.keep({ name: entry.file, bytes }, entry.sha256);
       this.studio.alerts.info(() => t('catalog.fetched', { name: entry.name }));
     } finally {
       this.download = null;

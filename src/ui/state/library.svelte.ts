@@ -1,4 +1,5 @@
 import { recogniseModel } from '../../models';
+import { hashModel } from '../../onnx';
 import {
   askToPersist,
   duplicateEntry,
@@ -19,7 +20,8 @@ import { download, stamp } from '../download';
 import { t } from '../text';
 import type { Studio } from './studio.svelte';
 
-type Kept = Pick<StoredModel, 'name' | 'bytes'> & Partial<Pick<StoredModel, 'external'>>;
+/** A network's files, and the record that they came from. */
+type Kept = Pick<StoredModel, 'name' | 'bytes'> & Partial<Pick<StoredModel, 'external'>> & { readonly kept?: string };
 
 /** What is kept in this browser. */
 export class LibraryState {
@@ -44,13 +46,16 @@ export class LibraryState {
 
   /**
    * Keeps a network, unless it is kept already.
-   * @param id what it is made of
+   * @param hash of the network that these files make; the file's own names it where there is but one
+   * @returns the record's id
    */
-  async keep(id: string, { name, bytes, external = new Map() }: Kept): Promise<void> {
+  async keep({ name, bytes, external = new Map(), kept }: Kept, hash: string): Promise<string> {
     const store = await this.store();
+    const id = kept ?? (external.size > 0 ? hash : await hashModel(bytes));
     if (!(await store.get('models', id))) await store.put([{ table: 'models', record: { id, name, bytes, external, at: Date.now() } }]);
     if (this.entries) this.studio.attempt(() => this.load());
     void askToPersist();
+    return id;
   }
 
   /** Something kept is another now. */

@@ -9,7 +9,6 @@ import type {
   SensitivityReport,
 } from '../../../workers/wire';
 import { StudioError } from '../../numerics';
-import { hashModel } from '../../onnx';
 import type { AnalysisReport, Recipe, ResultRow, RunEvent, Story } from '../../pipeline';
 import { openStore, type Store, type StoredModel } from '../../store';
 import { JobSwitches, ShelfWorker, StepWorker, WorkerLost } from '../bridge';
@@ -76,7 +75,7 @@ export class Studio {
     () => this.#store,
     (name) => this.alerts.info(() => t('library.noRoom', { name })),
   );
-  readonly training = new TrainingState(this.imageSets, () => this.#store);
+  readonly training = new TrainingState(this, () => this.#store);
   readonly library = new LibraryState(this, () => this.#store, this.#shelf);
   readonly catalog = new CatalogState(this);
   #store: Promise<Store>;
@@ -189,11 +188,7 @@ export class Studio {
     this.sensitivity.reset();
     this.training.show();
     await this.preview.open(model, this.engineChoice);
-    if (!model.embedded) {
-      const id = model.kept ?? (model.external?.size ? report.hash : await hashModel(model.bytes));
-      await this.library.keep(id, model);
-      await this.#remember('model', id);
-    }
+    if (!model.embedded) await this.#remember('model', await this.library.keep(model, report.hash));
   }
 
   async takeFiles({ files, handles }: Given): Promise<void> {

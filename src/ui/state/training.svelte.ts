@@ -1,14 +1,14 @@
 import type { CurveLook, ImageSource, JobSource, Progress } from '../../../workers/wire';
 import { StudioError } from '../../numerics';
-import type { InspectReport, PruneStage } from '../../pipeline';
+import type { PruneStage } from '../../pipeline';
 import type { Store } from '../../store';
 import type { JobSwitches } from '../bridge';
 import { type Given, sortFiles } from '../intake';
 import { t } from '../text';
 import { imageSteps, segmentsOf } from '../training/curves';
 import { Hand } from './hand.svelte';
-import type { ImageSetsState } from './image-sets.svelte';
 import { TRAINING_SCENES } from './sources';
+import type { Studio } from './studio.svelte';
 
 type Teacher = NonNullable<JobSource['teacher']>;
 
@@ -40,7 +40,7 @@ export class TrainingState extends Hand {
   });
 
   constructor(
-    private readonly sets: ImageSetsState,
+    private readonly studio: Studio,
     private readonly store: () => Promise<Store>,
   ) {
     super();
@@ -54,7 +54,7 @@ export class TrainingState extends Hand {
     if (teacher) this.teacher = { name: teacher.name, model: teacher.bytes, external: teacher.external };
     if ((await store.get('settings', 'training'))?.value === TRAINING_SCENES.kind) this.images = TRAINING_SCENES;
     else {
-      this.images = await this.sets.last('training');
+      this.images = await this.studio.imageSets.last('training');
     }
   }
 
@@ -62,7 +62,7 @@ export class TrainingState extends Hand {
   async takeImages({ files, handles }: Given): Promise<void> {
     const { images } = await sortFiles(files);
     if (!images) throw new StudioError('bad-data', t('training.noImages'), t('training.noImagesHint'));
-    this.images = await this.sets.keep('training', images, handles);
+    this.images = await this.studio.imageSets.keep('training', images, handles);
   }
 
   async useScenes(): Promise<void> {
@@ -73,27 +73,18 @@ export class TrainingState extends Hand {
   /** Learns from the calibration images again. */
   async leaveImages(): Promise<void> {
     this.images = null;
-    await this.sets.leave('training');
+    await this.studio.imageSets.leave('training');
   }
 
-  /**
-   * Another network that teaches.
-   * @param inspect refuses what is none
-   * @throws StudioError 'bad-file'
-   */
-  async takeTeacher(
-    { files }: Given,
-    inspect: (name: string, bytes: Uint8Array, external: ReadonlyMap<string, Uint8Array>) => Promise<InspectReport>,
-  ) {
+  /** Another network that teaches. @throws StudioError 'bad-file' where it is none */
+  async takeTeacher({ files }: Given): Promise<void> {
     const { model } = await sortFiles(files);
     if (!model) throw new StudioError('bad-file', t('training.noTeacher'), t('training.noTeacherHint'));
     const { name, bytes, external } = model;
-    const { hash } = await inspect(name, bytes, external);
+    const { hash } = await this.studio.inspect(name, bytes, external);
     this.teacher = { name, model: bytes, external };
-    await (await this.store()).put([
-      { table: 'models', record: { id: hash, name, bytes, external, at: Date.now() } },
-      { table: 'settings', record: { id: 'teacher', value: hash } },
-    ]);
+    const id = await this.studio.library.keep(model, hash);
+    await (await this.store()).put([{ table: 'settings', record: { id: 'teacher', value: id } }]);
   }
 
   /** Learns from the original again. */
