@@ -15,6 +15,7 @@ export default mergeConfig(
             name: 'node',
             include: ['test/**/*.test.ts'],
             exclude: ['test/**/*.browser.test.ts', 'test/e2e/**'],
+            setupFiles: ['test/node-setup.ts'],
             testTimeout: 60_000,
           },
         },
