@@ -1,7 +1,6 @@
 /** Pruning in steps with recovery, on the embedded detector: stages, what comes back from the cache, and what is written. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sceneSet } from '../../src/data';
 import {
   type ArtifactCache,
   PRESETS,
@@ -14,14 +13,15 @@ import {
 } from '../../src/pipeline';
 import type { Engine } from '../../src/runtime';
 import { createNodeEngine } from '../../src/runtime/node';
+import { scenes } from '../fixtures/scenes';
 
 const MODEL = new Uint8Array(readFileSync('static/models/scenes-depthwise.onnx'));
 const INPUT: RunInput = {
   name: 'scenes-depthwise.onnx',
   model: MODEL,
-  calibration: sceneSet(0, 8),
-  evaluation: sceneSet(500_000, 12),
-  training: sceneSet(1_000, 24),
+  calibration: scenes(0, 8),
+  evaluation: scenes(500_000, 12),
+  training: scenes(1_000, 24),
 };
 
 let engine: Engine;

@@ -1,16 +1,16 @@
 /** What a job shows of itself: one image's detections while layers are quantized. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sceneSet } from '../../src/data';
 import { type LayersEvent, PRESETS, type Recipe, type RunEvent, type RunInput, type RunResult, runRecipe } from '../../src/pipeline';
 import type { Engine } from '../../src/runtime';
 import { createNodeEngine } from '../../src/runtime/node';
+import { scenes } from '../fixtures/scenes';
 
 const INPUT: RunInput = {
   name: 'scenes-depthwise.onnx',
   model: new Uint8Array(readFileSync('static/models/scenes-depthwise.onnx')),
-  calibration: sceneSet(0, 8),
-  evaluation: sceneSet(500_000, 4),
+  calibration: scenes(0, 8),
+  evaluation: scenes(500_000, 4),
 };
 let engine: Engine;
 beforeAll(async () => {
