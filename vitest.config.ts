@@ -16,7 +16,8 @@ export default mergeConfig(
             include: ['test/**/*.test.ts'],
             exclude: ['test/**/*.browser.test.ts', 'test/e2e/**'],
             setupFiles: ['test/node-setup.ts'],
-            testTimeout: 60_000,
+            testTimeout: 240_000,
+            hookTimeout: 240_000,
           },
         },
         {

@@ -77,7 +77,7 @@ describe('evaluate', () => {
     expect(metrics.classHistogram).toEqual(direct.metrics.classHistogram);
     expect(metrics.mAP).toBeGreaterThan(50);
     expect(metrics.kind).toBe('coco');
-  }, 60_000);
+  });
 
   it('--limit takes the first ones, --preprocess overrides the family', async () => {
     const fewer = await json('evaluate', MODEL, '--coco', coco, '--limit', '2', '--threads', '1');
@@ -126,7 +126,7 @@ describe('run', () => {
     expect(replay.compressed).toEqual(result.compressed);
     for (const name of ['model.onnx', 'model.qdq.onnx', 'recipe.json'])
       expect(readFileSync(join(replayed, name)).equals(readFileSync(join(out, name))), name).toBe(true);
-  }, 60_000);
+  });
 
   it('prune-10 without labels: fewer MACs, judged by agreement, progress on stderr', async () => {
     const out = join(root, 'pruned');
@@ -139,7 +139,7 @@ describe('run', () => {
     expect(stderr).toMatch(/^Evaluating 6\/6$/m);
     const { macs: measured } = await json('inspect', join(out, 'model.onnx'));
     expect(measured).toBe(macs.after);
-  }, 60_000);
+  });
 });
 
 it('presets are the shipped recipes', async () => {
@@ -243,7 +243,7 @@ describe('bad input: exit code 2, one sentence and a hint on stderr, nothing on 
   let outcomes: readonly Outcome[];
   beforeAll(async () => {
     outcomes = await inTurn(cases.map(([, args]) => filled(args)));
-  }, 120_000);
+  });
 
   it.each(cases.map(([name, , expected], i) => [name, expected, i] as const))('%s', (_, expected, i) => {
     const { code, stdout, stderr } = outcomes[i]!;
@@ -259,5 +259,5 @@ describe('bad input: exit code 2, one sentence and a hint on stderr, nothing on 
       const i = cases.findIndex(([known]) => known === name);
       expect(await bonsai(...filled(cases[i]![1]))).toEqual(outcomes[i]);
     }
-  }, 60_000);
+  });
 });

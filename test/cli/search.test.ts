@@ -31,7 +31,7 @@ describe('search', () => {
 
     const again = await bonsai(...args);
     expect(lastLine(again.stdout).trials).toEqual(found.trials);
-  }, 240_000);
+  });
 
   it('says what is wrong in one sentence', async () => {
     const cases = [
@@ -43,5 +43,5 @@ describe('search', () => {
     const outcomes = await inTurn(cases.map(([args]) => args));
     for (const [i, [, sentence]] of cases.entries())
       expect(outcomes[i]).toMatchObject({ code: 2, stderr: expect.stringContaining(sentence) });
-  }, 120_000);
+  });
 });

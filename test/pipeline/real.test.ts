@@ -53,7 +53,7 @@ describe.skipIf(!HAS_DATA)('YOLOX-Nano on coco-val', () => {
     expect(metrics!.mAP).toBeLessThan(32.7);
     expect(Math.abs(metrics!.AP50! - 50.62)).toBeLessThan(0.7);
     expect(mAP(result, 'int8')).toBeLessThan(2);
-  }, 240_000);
+  });
 
   it('int8-percentile comes back, and its file says the same', async () => {
     // A device that says how many scales a layer has: the other reading isn't evaluated too.
@@ -63,7 +63,7 @@ describe.skipIf(!HAS_DATA)('YOLOX-Nano on coco-val', () => {
     const again = await evaluateModel({ name: 'model.qdq.onnx', bytes }, val, 'auto', env);
     expect(again.metrics.mAP).toBe(mAP(result, 'int8'));
     expect(again.metrics.classHistogram).toEqual(result.rows[1]!.metrics!.classHistogram);
-  }, 240_000);
+  });
 
   it('prune-10 leaves at most 90.5 % of the MACs and a working detector', async () => {
     // 27.2 mAP with all 96 images, 28.1 with these.
@@ -113,31 +113,27 @@ const KNOWN: Readonly<Record<string, Known>> = {
 };
 
 describe.skipIf(!HAS_DATA)('every real model is inspected, pruned by 10 %, calibrated and quantized, or refused', () => {
-  it.each(modelNames())(
-    '%s',
-    async (name) => {
-      const known = KNOWN[name]!;
-      const model = realModel(name);
-      const { family, macs } = await inspectModel(name, model);
-      expect({ family, macs }).toEqual({ family: known.family, macs: known.macs });
-      const two = { ...calibration, entries: calibration.entries.slice(0, 2), notes: [] };
-      const attempt = () => runRecipe(QUICK, { name, model, calibration: two, evaluation: null }, env);
-      if (known.refusal) {
-        await expect(attempt()).rejects.toMatchObject({ code: 'unsupported', message: known.refusal });
-        return;
-      }
-      const { rows, ranges, models, quant } = await attempt();
-      const [fp32, pruned, int8] = rows;
-      expect(fp32!.macs).toBe(known.macs);
-      expect(pruned!.macs / fp32!.macs).toBeLessThanOrEqual(0.905);
-      expect(pruned!.macs / fp32!.macs).toBeGreaterThan(0.85);
-      expect(int8!.macs).toBe(pruned!.macs);
-      expect(int8!.weightBytes).toBeLessThan(0.5 * pruned!.weightBytes);
-      expect(ranges!.images).toBe(2);
-      expect(quant.some((q) => q.role === 'weight' && q.dtype === 'int8')).toBe(true);
-      // The QDQ file opens again as the same kind of network.
-      expect((await inspectModel('model.qdq.onnx', models.quantized!)).family).toBe(known.family);
-    },
-    120_000,
-  );
+  it.each(modelNames())('%s', async (name) => {
+    const known = KNOWN[name]!;
+    const model = realModel(name);
+    const { family, macs } = await inspectModel(name, model);
+    expect({ family, macs }).toEqual({ family: known.family, macs: known.macs });
+    const two = { ...calibration, entries: calibration.entries.slice(0, 2), notes: [] };
+    const attempt = () => runRecipe(QUICK, { name, model, calibration: two, evaluation: null }, env);
+    if (known.refusal) {
+      await expect(attempt()).rejects.toMatchObject({ code: 'unsupported', message: known.refusal });
+      return;
+    }
+    const { rows, ranges, models, quant } = await attempt();
+    const [fp32, pruned, int8] = rows;
+    expect(fp32!.macs).toBe(known.macs);
+    expect(pruned!.macs / fp32!.macs).toBeLessThanOrEqual(0.905);
+    expect(pruned!.macs / fp32!.macs).toBeGreaterThan(0.85);
+    expect(int8!.macs).toBe(pruned!.macs);
+    expect(int8!.weightBytes).toBeLessThan(0.5 * pruned!.weightBytes);
+    expect(ranges!.images).toBe(2);
+    expect(quant.some((q) => q.role === 'weight' && q.dtype === 'int8')).toBe(true);
+    // The QDQ file opens again as the same kind of network.
+    expect((await inspectModel('model.qdq.onnx', models.quantized!)).family).toBe(known.family);
+  });
 });

@@ -114,7 +114,7 @@ describe('prune-10-int8', () => {
   beforeAll(async () => {
     const told = { event: (e: RunEvent) => void events.push(e), progress: (p: (typeof progress)[number]) => void progress.push(p) };
     result = await runRecipe(pruneAndQuantize(), INPUT, environment({ cache: shared, ...told }));
-  }, 120_000);
+  });
 
   it('gives a row for each network, smaller from step to step', () => {
     const [fp32, pruned, int8] = result.rows;
@@ -235,7 +235,7 @@ describe('prune-10-int8', () => {
     expect(again.layerError).toEqual(result.layerError);
     expect(files(again)).toEqual(files(result));
     for (const name of files(result).filter((f) => f !== 'README.md')) expect(again.files.get(name), name).toEqual(result.files.get(name));
-  }, 120_000);
+  });
 
   it('releases every session', () => {
     expect(engine.liveSessions).toBe(0);
@@ -264,7 +264,7 @@ describe('other recipes', () => {
     expect(rows.map((row) => row.id)).toEqual(['fp32', 'pruned']);
     expect([models.quantized, ranges, quant, layerError]).toEqual([null, null, [], {}]);
     expect([...bundle.keys()].sort()).toEqual(BUNDLE);
-  }, 60_000);
+  });
 
   it('without evaluate and export there are no figures, only models and recipe', async () => {
     const result = await runRecipe(only(preset('int8-percentile'), 'calibrate', 'quantize'), INPUT, environment({ cache: shared }));
@@ -339,16 +339,12 @@ describe('cancel', () => {
     return { env, at: () => at };
   }
 
-  it.each(['prune', 'calibrate', 'evaluate'])(
-    'in the middle of %s',
-    async (step) => {
-      const { env, at } = cancelling(step, 3);
-      await expect(runRecipe(only(pruneAndQuantize(), step, 'quantize'), INPUT, env)).rejects.toMatchObject({ code: 'cancelled' });
-      expect(at()).toBe(3);
-      expect(engine.liveSessions).toBe(0);
-    },
-    60_000,
-  );
+  it.each(['prune', 'calibrate', 'evaluate'])('in the middle of %s', async (step) => {
+    const { env, at } = cancelling(step, 3);
+    await expect(runRecipe(only(pruneAndQuantize(), step, 'quantize'), INPUT, env)).rejects.toMatchObject({ code: 'cancelled' });
+    expect(at()).toBe(3);
+    expect(engine.liveSessions).toBe(0);
+  });
 });
 
 describe('cache', () => {
@@ -364,7 +360,7 @@ describe('cache', () => {
   let first: RunResult;
   beforeAll(async () => {
     first = await runRecipe(recipe(), input, environment({ cache: filled }));
-  }, 60_000);
+  });
 
   it('a second run measures nothing again and gives the same', async () => {
     // Two evaluations, ranges, the quantized network and its layers' errors.

@@ -24,7 +24,7 @@ describe('weights before and after', () => {
     result = await runRecipe({ ...recipe, steps }, input, env);
     const { compressed, quantized } = result.models;
     layers = compareWeights({ original, compressed: parseModel(compressed), quantized: parseModel(quantized!) });
-  }, 120_000);
+  });
 
   it('know every layer, its channels, and how many pruning left', () => {
     const convs = original.graph.nodes.filter(({ op }) => op === 'Conv');

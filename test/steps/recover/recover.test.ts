@@ -80,7 +80,7 @@ describe('recover', () => {
     expect(artifact.hash).not.toBe(student.hash);
     expect(weights(artifact).map(({ dims }) => dims)).toEqual(weights(student).map(({ dims }) => dims));
     expect(report.notes[0]).toContain('32 of 32 image-steps on 36 images; loss on 4 unseen images');
-  }, 60_000);
+  });
 
   it('gives the same bits for the same seed, cut in the middle or not', async () => {
     const whole = await recover(input(), { steps: 16, batch: 2 }, context());
@@ -109,7 +109,7 @@ describe('recover', () => {
     expect(resumedAt).toEqual([step]);
     expect(Buffer.from(serializeModel(rest.artifact.model)).equals(Buffer.from(serializeModel(whole.artifact.model)))).toBe(true);
     expect(rest.report.curve).toEqual(whole.report.curve);
-  }, 60_000);
+  });
 
   it('waits while paused, and ends with the best so far when stopped', async () => {
     let [asked, waited] = [0, 0];
@@ -124,7 +124,7 @@ describe('recover', () => {
     expect(waited).toBe(1);
     expect(ctx.looks.at(-1)!.step).toBe(18);
     expect(report.after).toBe(Math.min(...ctx.looks.map(({ unseen }) => unseen)));
-  }, 60_000);
+  });
 
   it('learns from another network with the same kind of head, level by level', async () => {
     const teacher = await embedded('scenes-dense');
@@ -133,7 +133,7 @@ describe('recover', () => {
     expect(report.after).toBeLessThan(report.before);
     expect(ctx.looks.at(-1)!.parts.features).toBeGreaterThan(0);
     expect(report.notes.join(' ')).not.toContain('Only features');
-  }, 60_000);
+  });
 
   it('compares features alone, with more weight, where the heads differ, and says why', async () => {
     const dense = await embedded('scenes-dense');
@@ -144,7 +144,7 @@ describe('recover', () => {
     expect(report.notes[0]).toMatch(
       /^Only features are compared, with 3 times their weight: the teacher knows \d+ classes, the student \d+\.$/,
     );
-  }, 60_000);
+  });
 
   it('refuses a teacher that sees other pictures', async () => {
     const p = { ...original.spec!.preprocess, width: original.spec!.preprocess.width + 32 };
@@ -160,7 +160,7 @@ describe('recover', () => {
     expect(artifact.model).toBe(original.model);
     expect(report.after).toBe(report.before);
     expect(report.notes[0]).toContain('stays as it was');
-  }, 60_000);
+  });
 
   it('leaves frozen layers as they are, and trains behind a layer that has no gradient', async () => {
     const odd = (artifact: ModelArtifact): ModelArtifact => {
@@ -185,7 +185,7 @@ describe('recover', () => {
     await expect(recover(input(own), { ...options, frozenLayers: 10_000 }, context())).rejects.toThrow(
       'nothing of scenes-depthwise is left',
     );
-  }, 60_000);
+  });
 
   it('asks the teacher and the frozen layers once an image where images stay as they are', async () => {
     let runs = 0;
@@ -211,7 +211,7 @@ describe('recover', () => {
     // 8 images: each of the second 8 image-steps needs the training graph alone, or the teacher and the frozen part before.
     expect((await count(false, 16)) - (await count(false, 8))).toBe(8);
     expect((await count(true, 16)) - (await count(true, 8))).toBe(3 * 8);
-  }, 60_000);
+  });
 
   it('trains on channels that are left after pruning against the same channels of the original', async () => {
     const { prune } = await import('../../../src/steps/prune');
@@ -224,5 +224,5 @@ describe('recover', () => {
     expect(ctx.looks.at(-1)!.parts.features).toBeGreaterThan(0);
     const bytes = serializeModel(fixDimensions(artifact.model));
     expect(bytes.length).toBeLessThan(serializeModel(original.model).length);
-  }, 60_000);
+  });
 });
