@@ -15,7 +15,9 @@ export default mergeConfig(
             name: 'node',
             include: ['test/**/*.test.ts'],
             exclude: ['test/**/*.browser.test.ts', 'test/e2e/**'],
-            testTimeout: 60_000,
+            setupFiles: ['test/node-setup.ts'],
+            testTimeout: 240_000,
+            hookTimeout: 240_000,
           },
         },
         {

@@ -1,5 +1,4 @@
 /** The command line as a user calls it: a process, its exit code, stdout and stderr. */
-import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -8,32 +7,15 @@ import { sceneSet } from '../../src/data';
 import { evaluateModel, PRESETS } from '../../src/pipeline';
 import { createNodeEngine } from '../../src/runtime/node';
 import { writeScenes } from './coco-dir';
+import { bonsai, inTurn, lastLine, type Outcome } from './process';
 
 const MODEL = 'static/models/scenes-depthwise.onnx';
-
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function bonsai(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/bonsai.ts', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk) => (stdout += chunk));
-    child.stderr.on('data', (chunk) => (stderr += chunk));
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
-  });
-}
 
 /** What `--json` promises: success, and one object on the last line. */
 async function json(...args: string[]): Promise<Record<string, never>> {
   const { code, stdout, stderr } = await bonsai(...args, '--json');
   expect([code, stderr.includes('Error')]).toEqual([0, false]);
-  return JSON.parse(stdout.trimEnd().split('\n').at(-1)!);
+  return lastLine(stdout);
 }
 
 let root: string;
@@ -47,20 +29,6 @@ beforeAll(async () => {
   await writeScenes(calib, 0, 6, { format: 'jpg', labelled: false });
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-describe('drawn scenes in place of a folder', () => {
-  it('are judged like the same scenes from files', async () => {
-    const [drawn, written] = [await json('evaluate', MODEL, '--coco', 'scenes:500000:6'), await json('evaluate', MODEL, '--coco', coco)];
-    expect(drawn.mAP).toBe(written.mAP);
-    expect(drawn.images).toBe(6);
-  }, 60_000);
-
-  it.each(['scenes', 'scenes:x:3', 'scenes:1', 'scenes:1:0', 'scenes:1:999999'])('refuses %s in a sentence', async (name) => {
-    const { code, stderr } = await bonsai('evaluate', MODEL, '--coco', name);
-    expect(code).toBe(2);
-    expect(stderr).toContain(`"${name}" names no scenes. Give scenes:FIRST:COUNT`);
-  });
-});
 
 describe('inspect', () => {
   it('--json has the shape that the issue promises', async () => {
@@ -96,8 +64,10 @@ describe('inspect', () => {
 });
 
 describe('evaluate', () => {
-  it('scores PNG scenes as the library scores the scenes themselves', async () => {
+  it('scores PNG scenes as the library scores the scenes themselves, drawn for it or for the command line', async () => {
     const metrics = await json('evaluate', MODEL, '--coco', coco, '--threads', '1');
+    const drawn = await json('evaluate', MODEL, '--coco', 'scenes:500000:6');
+    expect([drawn.mAP, drawn.images]).toEqual([metrics.mAP, 6]);
     const engine = await createNodeEngine({ threads: 1 });
     const env = { engine, gpu: null, cancel: { aborted: false, throwIfAborted() {} }, progress() {} };
     const bytes = new Uint8Array(readFileSync(MODEL));
@@ -156,7 +126,7 @@ describe('run', () => {
     expect(replay.compressed).toEqual(result.compressed);
     for (const name of ['model.onnx', 'model.qdq.onnx', 'recipe.json'])
       expect(readFileSync(join(replayed, name)).equals(readFileSync(join(out, name))), name).toBe(true);
-  }, 60_000);
+  });
 
   it('prune-10 without labels: fewer MACs, judged by agreement, progress on stderr', async () => {
     const out = join(root, 'pruned');
@@ -169,7 +139,7 @@ describe('run', () => {
     expect(stderr).toMatch(/^Evaluating 6\/6$/m);
     const { macs: measured } = await json('inspect', join(out, 'model.onnx'));
     expect(measured).toBe(macs.after);
-  }, 60_000);
+  });
 });
 
 it('presets are the shipped recipes', async () => {
@@ -177,10 +147,8 @@ it('presets are the shipped recipes', async () => {
 });
 
 it('--help and no command explain the usage', async () => {
-  for (const args of [['--help'], []]) {
-    const { code, stdout } = await bonsai(...args);
+  for (const { code, stdout } of await inTurn([['--help'], []]))
     expect([code, stdout.startsWith('Usage: npm run -s bonsai -- <command>')]).toEqual([0, true]);
-  }
 });
 
 describe('bad input: exit code 2, one sentence and a hint on stderr, nothing on stdout', () => {
@@ -203,7 +171,13 @@ describe('bad input: exit code 2, one sentence and a hint on stderr, nothing on 
   });
 
   const run = (...args: string[]) => ['run', ...args, '--model', MODEL, '--calib', '<calib>', '--out', '<root>/never'];
-  it.each<[string, string[], string | RegExp]>([
+  const drawn = ['scenes', 'scenes:x:3', 'scenes:1', 'scenes:1:0', 'scenes:1:999999'];
+  const cases: [string, string[], string | RegExp][] = [
+    ...drawn.map((name): [string, string[], RegExp] => [
+      `${name} for scenes`,
+      ['evaluate', MODEL, '--coco', name],
+      new RegExp(`^"${name}" names no scenes\\. Give scenes:FIRST:COUNT`),
+    ]),
     ['no model', ['inspect'], 'No model was given. Usage: inspect MODEL [--json]'],
     ['missing file', ['inspect', '<root>/no.onnx'], 'There is no file <root>/no.onnx. Give the path of an ONNX model.'],
     ['a folder for a model', ['inspect', '<root>'], '<root> is not a file. Give the path of an ONNX model.'],
@@ -263,13 +237,27 @@ describe('bad input: exit code 2, one sentence and a hint on stderr, nothing on 
       ['evaluate', MODEL, '--coco', '<coco>', '--threads', 'all'],
       '--threads is "all". It must be a whole number from 1.',
     ],
-  ])('%s', async (_, args, expected) => {
-    const fill = (text: string) => text.replaceAll('<root>', root).replaceAll('<coco>', coco).replaceAll('<calib>', calib);
-    const { code, stdout, stderr } = await bonsai(...args.map(fill), '--json');
+  ];
+  const fill = (text: string) => text.replaceAll('<root>', root).replaceAll('<coco>', coco).replaceAll('<calib>', calib);
+  const filled = (args: readonly string[]) => [...args.map(fill), '--json'];
+  let outcomes: readonly Outcome[];
+  beforeAll(async () => {
+    outcomes = await inTurn(cases.map(([, args]) => filled(args)));
+  });
+
+  it.each(cases.map(([name, , expected], i) => [name, expected, i] as const))('%s', (_, expected, i) => {
+    const { code, stdout, stderr } = outcomes[i]!;
     const lines = stderr.trimEnd().split('\n');
     const sentence = lines.pop()!;
     expect({ code, stdout, lines: lines.filter((line) => !/^Evaluating \d\/6/.test(line)) }).toEqual({ code: 2, stdout: '', lines: [] });
     if (typeof expected === 'string') expect(sentence).toBe(fill(expected));
     else expect(sentence).toMatch(new RegExp(fill(expected.source)));
+  });
+
+  it('a process of its own says and ends the same', async () => {
+    for (const name of ['no readable image', 'unknown command']) {
+      const i = cases.findIndex(([known]) => known === name);
+      expect(await bonsai(...filled(cases[i]![1]))).toEqual(outcomes[i]);
+    }
   });
 });

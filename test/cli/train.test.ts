@@ -1,26 +1,13 @@
 /** `bonsai train` as a user calls it, killed and resumed. */
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { matchFamily } from '../../src/models';
 import { analyze, parseModel } from '../../src/onnx';
+import { bonsai, inTurn, start } from './process';
 
-const ARGUMENTS = ['train', 'scenes-depthwise', '--steps', '4', '--seed', '3', '--limit', '3', '--json'];
-
-function start(out: string, ...more: string[]) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/bonsai.ts', ...ARGUMENTS, '--out', out, ...more], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (chunk) => (stdout += chunk));
-  child.stderr.on('data', (chunk) => (stderr += chunk));
-  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
-  });
-  return { child, ended };
-}
+const ARGUMENTS = ['train', 'scenes-depthwise', '--steps', '3', '--seed', '3', '--limit', '1', '--json'];
 
 let root: string;
 beforeAll(() => {
@@ -33,7 +20,7 @@ describe('train', () => {
     timeout: 600_000,
   }, async () => {
     const [whole, cut] = [join(root, 'whole'), join(root, 'cut')];
-    const first = await start(whole).ended;
+    const first = await bonsai(...ARGUMENTS, '--out', whole);
     expect([first.code, first.stderr]).toEqual([0, expect.stringMatching(/^0: unseen/m)]);
     expect(readdirSync(whole).sort()).toEqual(['embedded.json', 'scenes-depthwise.json', 'scenes-depthwise.onnx']);
     const bytes = new Uint8Array(readFileSync(join(whole, 'scenes-depthwise.onnx')));
@@ -47,44 +34,37 @@ describe('train', () => {
     expect(JSON.parse(first.stdout)).toEqual(record);
     expect(record).toMatchObject({
       name: 'scenes-depthwise',
-      heldOut: { seed: 500_000, count: 3 },
-      options: { steps: 4, seed: 3, kind: 'depthwise' },
+      heldOut: { seed: 500_000, count: 1 },
+      options: { steps: 3, seed: 3, kind: 'depthwise' },
     });
-    expect(record.curve.map(({ step }: { step: number }) => step)).toEqual([0, 1, 2, 3, 4]);
-    expect(record.curve[4].unseen).toBeGreaterThan(0);
+    expect(record.curve.map(({ step }: { step: number }) => step)).toEqual([0, 1, 2, 3]);
+    expect(record.curve[3].unseen).toBeGreaterThan(0);
     expect(Number(model.metadata.heldOutMap)).toBeCloseTo(record.heldOut.mAP, 2);
 
-    const { child, ended } = start(cut);
+    const resume = [...ARGUMENTS, '--out', cut, '--resume'];
+    const { child, ended } = start(...ARGUMENTS, '--out', cut);
     const checkpoint = join(cut, 'scenes-depthwise.checkpoint');
     while (!existsSync(checkpoint)) await new Promise((resolve) => setTimeout(resolve, 20));
     child.kill('SIGKILL');
     expect((await ended).code).toBe(null);
     expect(existsSync(join(cut, 'scenes-depthwise.onnx'))).toBe(false);
-    expect(await start(cut).ended).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining('is left from a run that did not end. Go on with --resume'),
-    });
-    expect(await start(cut, '--resume', '--seed', '4').ended).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining('of a run with other options (4 steps, seed 3)'),
-    });
-    const second = await start(cut, '--resume').ended;
+    expect(
+      await inTurn([
+        [...ARGUMENTS, '--out', cut],
+        [...resume, '--seed', '4'],
+        ['train', 'yolo'],
+      ]),
+    ).toMatchObject(
+      [
+        'is left from a run that did not end. Go on with --resume',
+        'of a run with other options (3 steps, seed 3)',
+        'There is no detector "yolo" to train. Usage: train scenes-depthwise | scenes-dense',
+      ].map((sentence) => ({ code: 2, stderr: expect.stringContaining(sentence) })),
+    );
+    const second = await bonsai(...resume);
     expect(second.code, second.stderr).toBe(0);
     expect(new Uint8Array(readFileSync(join(cut, 'scenes-depthwise.onnx')))).toEqual(bytes);
     expect(JSON.parse(second.stdout).curve).toEqual(record.curve);
     expect(existsSync(checkpoint)).toBe(false);
-  });
-
-  it('names what can be trained', async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/bonsai.ts', 'train', 'yolo'], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let stderr = '';
-    child.stderr.on('data', (chunk) => (stderr += chunk));
-    const code = await new Promise((resolve) => child.on('close', resolve));
-    expect([code, stderr]).toEqual([
-      2,
-      expect.stringContaining('There is no detector "yolo" to train. Usage: train scenes-depthwise | scenes-dense'),
-    ]);
   });
 });

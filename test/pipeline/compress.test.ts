@@ -1,7 +1,6 @@
 /** Pruning in steps with recovery, on the embedded detector: stages, what comes back from the cache, and what is written. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sceneSet } from '../../src/data';
 import {
   type ArtifactCache,
   PRESETS,
@@ -14,14 +13,15 @@ import {
 } from '../../src/pipeline';
 import type { Engine } from '../../src/runtime';
 import { createNodeEngine } from '../../src/runtime/node';
+import { scenes } from '../fixtures/scenes';
 
 const MODEL = new Uint8Array(readFileSync('static/models/scenes-depthwise.onnx'));
 const INPUT: RunInput = {
   name: 'scenes-depthwise.onnx',
   model: MODEL,
-  calibration: sceneSet(0, 8),
-  evaluation: sceneSet(500_000, 12),
-  training: sceneSet(1_000, 24),
+  calibration: scenes(0, 8),
+  evaluation: scenes(500_000, 12),
+  training: scenes(1_000, 24),
 };
 
 let engine: Engine;
@@ -67,7 +67,7 @@ describe('prune and recover in steps', () => {
   let result: RunResult;
   beforeAll(async () => {
     result = await runRecipe(short(20), INPUT, environment({ cache, event: (e) => events.push(e) }));
-  }, 120_000);
+  });
 
   it('reaches the target by way of the steps, each nearer to the original after its recovery', () => {
     expect(result.stages).toHaveLength(2);
@@ -114,7 +114,7 @@ describe('prune and recover in steps', () => {
     expect(again.looks).toEqual(result.looks);
     expect(again.stages).toEqual(result.stages);
     expect(kept.size).toBe(size);
-  }, 60_000);
+  });
 
   it('goes back to an earlier point without cutting again', async () => {
     const cuts: string[] = [];
@@ -128,7 +128,7 @@ describe('prune and recover in steps', () => {
     expect(back.stages).toHaveLength(1);
     expect(back.stages[0]!.macs).toBe(result.stages[0]!.macs);
     expect(cuts).toHaveLength(0);
-  }, 60_000);
+  });
 });
 
 it('recovery alone trains the network as it is', async () => {
@@ -137,11 +137,11 @@ it('recovery alone trains the network as it is', async () => {
   const result = await runRecipe({ ...recipe, steps }, INPUT, environment({}));
   expect(result.rows.map(({ model }) => model)).toEqual(['scenes-depthwise.onnx', 'scenes-depthwise.onnx, trained']);
   expect(result.stages).toEqual([]);
-}, 60_000);
+});
 
 it('another network can teach', async () => {
   const teacher = { name: 'scenes-dense.onnx', model: new Uint8Array(readFileSync('static/models/scenes-dense.onnx')) };
   const result = await runRecipe(short(10), { ...INPUT, teacher }, environment({}));
   expect(result.looks.length).toBeGreaterThan(2);
   expect(result.looks.at(-1)!.unseen).toBeLessThan(result.looks[0]!.unseen);
-}, 120_000);
+});

@@ -1,6 +1,5 @@
 /** A cut that is killed while channels are judged draws the random directions of an undisturbed one when it goes on. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sceneSet } from '../../src/data';
 import { serializeModel } from '../../src/onnx';
 import { openJournal } from '../../src/pipeline/journal';
 import type { Engine } from '../../src/runtime';
@@ -8,6 +7,7 @@ import { createNodeEngine } from '../../src/runtime/node';
 import type { Journal, StepContext } from '../../src/steps';
 import { openModel } from '../../src/steps/open';
 import { prune } from '../../src/steps/prune';
+import { scenes } from '../fixtures/scenes';
 import { detector } from '../steps/quantize/trained-detector';
 
 let engine: Engine;
@@ -25,7 +25,7 @@ const cut = async (importance: string, journal: Journal | undefined, dies = Numb
     },
   };
   const ctx: StepContext = { engine, gpu: null, seed: 3, cancel, progress() {}, ...(journal ? { journal } : {}) };
-  const images = { ...sceneSet(100, 6, { width: 96, height: 64 }), categories: null };
+  const images = { ...scenes(100, 6, { width: 96, height: 64 }), categories: null };
   const artifact = await openModel('tiny.onnx', serializeModel(detector()));
   const options = { importance, images: 6, macsReduction: 10, resolve: 'off' };
   const result = await prune(artifact, options, ctx, null, images);

@@ -79,6 +79,28 @@ const LIFE_MS = 10_000;
 
 class Killed extends Error {}
 
+interface Opened {
+  readonly session: Session;
+  /** How much of a run of the whole network it takes. */
+  readonly share: number;
+}
+
+const sessions = new Map<string, Promise<Opened>>();
+
+/** Every life opens the same networks again: the sessions, which keep nothing from run to run, outlive it. */
+function opened(engine: Engine, bytes: Uint8Array, options: Parameters<Engine['create']>[1]): Promise<Opened> {
+  const key = `${createHash('sha256').update(bytes).digest('hex')} ${JSON.stringify(options)}`;
+  const known = sessions.get(key);
+  if (known) return known;
+  const open = async (): Promise<Opened> => ({
+    session: await engine.create(bytes, options),
+    share: Math.min(1, parseModel(bytes).graph.nodes.length / NODES),
+  });
+  const made = open();
+  sessions.set(key, made);
+  return made;
+}
+
 /** A page's life: everything that it computes or keeps goes through here, until it is killed. */
 class Life {
   /** Milliseconds on its own clock. */
@@ -126,15 +148,14 @@ class Life {
   #watched(): Engine {
     const { engine } = this;
     const create: Engine['create'] = async (bytes, options) => {
-      const session = await engine.create(bytes, options);
-      const share = Math.min(1, parseModel(bytes).graph.nodes.length / NODES);
+      const { session, share } = await opened(engine, bytes, options);
       const run: Session['run'] = async (feeds, names) => {
         this.#breathe();
         const outputs = await session.run(feeds, names);
         this.now += RUN_MS * share;
         return outputs;
       };
-      return { inputNames: session.inputNames, outputNames: session.outputNames, run, release: () => session.release() } as Session;
+      return { inputNames: session.inputNames, outputNames: session.outputNames, run, release: async () => {} } as Session;
     };
     const { backend, version, threads } = engine;
     return { backend, version, threads, create, dispose: () => engine.dispose() } as Engine;

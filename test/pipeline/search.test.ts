@@ -1,17 +1,18 @@
 /** A search on the embedded detector and its scenes. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ImageSet, sceneSet } from '../../src/data';
+import type { ImageSet } from '../../src/data';
 import { type ArtifactCache, PRESETS, parseRecipe, type RunEnvironment, type RunInput, searchRecipe, stepOf } from '../../src/pipeline';
 import type { Engine } from '../../src/runtime';
 import { createNodeEngine } from '../../src/runtime/node';
+import { scenes } from '../fixtures/scenes';
 
 const MODEL = new Uint8Array(readFileSync('static/models/scenes-depthwise.onnx'));
 const unlabelled = (set: ImageSet): ImageSet => ({ ...set, categories: null });
 const INPUT: RunInput = {
   name: 'scenes-depthwise.onnx',
   model: MODEL,
-  calibration: unlabelled(sceneSet(0, 24)),
+  calibration: unlabelled(scenes(0, 24)),
   evaluation: null,
 };
 
@@ -62,16 +63,16 @@ describe('searchRecipe', () => {
     expect(again).toEqual(found);
     expect(cache.puts).toBe(4);
     expect(engine.liveSessions).toBe(0);
-  }, 120_000);
+  });
 
   it('scores by mAP on labelled images, and ends when the time is over', async () => {
-    const input = { ...INPUT, evaluation: sceneSet(500_000, 6) };
+    const input = { ...INPUT, evaluation: scenes(500_000, 6) };
     const labelled = await searchRecipe(minmax, input, environment(), { trials: 1 });
     expect([labelled.kind, labelled.images, labelled.trials.length]).toEqual(['coco', { fit: 24, score: 6 }, 1]);
     expect(labelled.trials[0]!.score!).toBeGreaterThan(0);
     const timed = await searchRecipe(minmax, input, environment(), { seconds: 0.001 });
     expect(timed).toMatchObject({ ended: 'budget', best: [], trials: [] });
-  }, 120_000);
+  });
 
   it('ends when its user cancels', async () => {
     let asked = 0;
@@ -83,10 +84,10 @@ describe('searchRecipe', () => {
     };
     await expect(searchRecipe(minmax, INPUT, environment({ cancel }))).rejects.toThrow('cancelled here');
     expect(engine.liveSessions).toBe(0);
-  }, 120_000);
+  });
 
   it('refuses too few images', async () => {
-    const few = { ...INPUT, calibration: unlabelled(sceneSet(0, 3)) };
+    const few = { ...INPUT, calibration: unlabelled(scenes(0, 3)) };
     await expect(searchRecipe(minmax, few, environment())).rejects.toThrow('A search needs at least 4 images');
   });
 });

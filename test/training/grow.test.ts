@@ -41,7 +41,7 @@ async function grow(options: GrowOptions, more: Partial<GrowContext> = {}, resum
   return { result, looks, checkpoints };
 }
 
-describe('growing a detector', { timeout: 60_000 }, () => {
+describe('growing a detector', () => {
   it('learns, and shows an ordinary detector at every look', async () => {
     let asked = 0;
     const evaluate = async (model: Uint8Array) => {

@@ -119,7 +119,7 @@ function unitScale(w: GraphWriter, value: string): string {
 export function randomDirection(scales: Tensors, random: Random): Record<string, RunTensor> {
   return Object.fromEntries(
     Object.entries(scales).map(([name, tensor]) => {
-      const data = Float32Array.from(tensor.data as Float32Array, (scale) => scale * random.normal());
+      const data = (tensor.data as Float32Array).map((scale) => scale * random.normal());
       return [name, { ...tensor, data }];
     }),
   );

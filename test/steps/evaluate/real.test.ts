@@ -71,7 +71,7 @@ describe.skipIf(!existsSync(COCO))('the real detectors on coco-val', () => {
     await init(await WebAssembly.compile(readFileSync('node_modules/@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm')));
     engine = await createNodeEngine({ threads: 1 });
     nano = await run('yolox_nano.onnx');
-  }, 120_000);
+  });
   afterAll(() => engine?.dispose());
 
   it('YOLOX-Nano: 31.99 mAP, 50.62 AP50 by an independent evaluator with another resize', () => {
@@ -147,5 +147,5 @@ describe.skipIf(!existsSync(COCO))('the real detectors on coco-val', () => {
   it('NanoDet: 27.74, and Q25: its INT8 twin 25.04', async () => {
     expect(Math.abs((await run('opencvzoo_nanodet_2022nov.onnx')).artifact.metrics.mAP! - 27.74)).toBeLessThan(0.3);
     expect(Math.abs((await run('opencvzoo_nanodet_2022nov_int8.onnx')).artifact.metrics.mAP! - 25.04)).toBeLessThan(1.5);
-  }, 120_000);
+  });
 });

@@ -1,7 +1,7 @@
 /** What retrain/ holds, and that retrain.py prepares images as the studio does. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openImageDir } from '../../../src/data/node';
 import { inputDims, type Preprocess, preprocess } from '../../../src/models';
 import { parseModel, serializeModel, withGraph } from '../../../src/onnx';
@@ -81,8 +81,6 @@ for i in range(len(images)):
     print(json.dumps([boxes[:count].tolist(), [a[1][:a[2]].tolist() for a in augmented[:2]]]))
 `;
 
-vi.setConfig({ testTimeout: 300_000 });
-
 describe.runIf(TORCH_PYTHON)(`retrain.py’s images${SKIPPED}`, () => {
   it.each(Object.keys(VARIANTS))('are prepared as the studio prepares them, to the bit: %s', async (variant) => {
     const scenes = unzipped(new Map());
@@ -91,9 +89,8 @@ describe.runIf(TORCH_PYTHON)(`retrain.py’s images${SKIPPED}`, () => {
     const student = artifact(tinyYolox({ height: 64, width: 96, classes: 8 }), name, VARIANTS[variant]);
     const p = student.spec!.preprocess;
     const out = unzipped(new Map());
-    const lines = withScript(retrainFolder(student, student), PREPARE, [scenes, out, JSON.stringify(name)])
-      .trim()
-      .split('\n');
+    const said = await withScript(retrainFolder(student, student), PREPARE, [scenes, out, JSON.stringify(name)]);
+    const lines = said.trim().split('\n');
     const set = await openImageDir(scenes);
     for (const [i, entry] of set.entries.entries()) {
       const { input, placement } = preprocess(await set.load(i), p);
@@ -117,9 +114,9 @@ describe.runIf(TORCH_PYTHON)(`retrain.py’s images${SKIPPED}`, () => {
     }
   });
 
-  it('reads the two networks it was given', () => {
+  it('reads the two networks it was given', async () => {
     const folder = retrainFolder(artifact(tinyYolox({ channels: 10 })), artifact(tinyYolox()));
-    const said = withScript(
+    const said = await withScript(
       folder,
       'print(*[len(retrain.load_onnx(retrain.HERE / n).graph.node) for n in ("student.onnx", "teacher.onnx")])',
     );

@@ -211,7 +211,7 @@ describe.runIf(TORCH_PYTHON)(`the interpreter of retrain.py${SKIPPED}`, () => {
     async () => {
       const cases = Object.values(CASES).flat();
       const jobs = cases.map(caseModel);
-      const found = interpret(jobs);
+      const found = await interpret(jobs);
       const wrong: string[] = [];
       for (const [i, job] of jobs.entries()) {
         const difference = relativeDifference(found[i]!.outputs, await runBytes(job.bytes, job.feeds));
@@ -229,7 +229,7 @@ describe.runIf(TORCH_PYTHON)(`the interpreter of retrain.py${SKIPPED}`, () => {
       const model = tinyYolox();
       const feeds = randomFeeds(model);
       const bytes = serializeModel(model);
-      const [found] = interpret([{ name: 'tiny', bytes, feeds }]);
+      const [found] = await interpret([{ name: 'tiny', bytes, feeds }]);
       expect(relativeDifference(found!.outputs, await runBytes(bytes, feeds))).toBeLessThan(1e-5);
       const trained = [...model.graph.initializers.keys()].filter((name) => /\.(weight|bias)$/.test(name));
       expect(found!.weights).toEqual(trained.sort());
@@ -249,7 +249,7 @@ describe.runIf(TORCH_PYTHON)(`the interpreter of retrain.py${SKIPPED}`, () => {
         return { name: `${name}, opened`, bytes: serializeModel(model), feeds: randomFeeds(model, smallSize, 3, 1) };
       });
       const jobs = [...raw, ...opened];
-      const found = interpret(jobs);
+      const found = await interpret(jobs);
       const report: Record<string, number> = {};
       for (const [i, { name, bytes, feeds }] of jobs.entries())
         report[name] = relativeDifference(found[i]!.outputs, await runBytes(bytes, feeds));

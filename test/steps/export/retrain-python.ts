@@ -1,7 +1,8 @@
 /** What the tests of retrain.py share: a Python with torch, its runs, and images and networks for it. */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { createRandom } from '../../../src/numerics';
 import { type Model, tensor, withGraph } from '../../../src/onnx';
 import { retrainFiles } from '../../../src/steps/export/retrain';
@@ -75,11 +76,55 @@ export function logOf(out: string): readonly LogLine[] {
     .map((line) => JSON.parse(line) as LogLine);
 }
 
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** The process of forks.py, started by the first program. */
+class Forks {
+  readonly #child = spawn(TORCH_PYTHON!, ['test/steps/export/forks.py'], { env: ENV, stdio: ['pipe', 'pipe', 'inherit'] });
+  readonly #codes = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor() {
+    this.#child.unref();
+  }
+
+  /** One program after the other. */
+  run(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> {
+    const work = async (): Promise<Ended> => {
+      const folder = unzipped(new Map());
+      const [out, err] = [join(folder, 'out'), join(folder, 'err')];
+      this.#child.stdin.write(`${JSON.stringify({ argv, env, out, err })}\n`);
+      const { value, done } = await this.#codes.next();
+      if (done) throw new Error('forks.py ended.');
+      return { code: Number(value), out: readFileSync(out, 'utf8'), err: readFileSync(err, 'utf8') };
+    };
+    const ended = this.#last.then(work);
+    this.#last = ended.catch(() => {});
+    return ended;
+  }
+}
+
+let forks: Forks | null = null;
+
+/** Runs a Python program to its end. */
+function python(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  forks ??= new Forks();
+  return forks.run(argv, env);
+}
+
 /** Runs retrain.py to its end; `err` only where it failed, since torch has warnings of its own. */
-export function retrain(folder: string, processes: number, args: readonly string[], more: Readonly<Record<string, string>> = {}) {
-  const env = { ...ENV, ...more };
-  const { status, stderr, stdout } = spawnSync(TORCH_PYTHON!, command(folder, processes, args), { encoding: 'utf8', env, maxBuffer: 1e9 });
-  return { code: status, err: status === 0 ? '' : stderr, out: stdout };
+export async function retrain(folder: string, processes: number, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const whole = command(folder, processes, args);
+  if (processes === 1) {
+    const { code, err } = await python(whole, env);
+    return { code, err: code === 0 ? '' : err };
+  }
+  const { status, stderr } = spawnSync(TORCH_PYTHON!, whole, { encoding: 'utf8', env: { ...ENV, ...env }, maxBuffer: 1e9 });
+  return { code: status, err: status === 0 ? '' : stderr };
 }
 
 /** Processes below one, as /proc has them. */
@@ -131,15 +176,12 @@ retrain = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(retrain)
 `;
 
-/** Runs Python with a folder's retrain.py imported as `retrain`; `args` follow it in sys.argv. */
-export function withScript(folder: string, code: string, args: readonly string[] = []): string {
+/** What Python with a folder's retrain.py imported as `retrain` prints; `args` follow it in sys.argv. */
+export async function withScript(folder: string, code: string, args: readonly string[] = []): Promise<string> {
   const file = join(unzipped(new Map([['code.py', IMPORT + code]])), 'code.py');
-  return execFileSync(TORCH_PYTHON!, [file, join(folder, 'retrain.py'), ...args], {
-    encoding: 'utf8',
-    env: ENV,
-    stdio: 'pipe',
-    maxBuffer: 1e9,
-  });
+  const ended = await python([file, join(folder, 'retrain.py'), ...args]);
+  if (ended.code !== 0) throw new Error(ended.err);
+  return ended.out;
 }
 
 const INTERPRET = `
@@ -164,7 +206,9 @@ export interface Interpreted {
 }
 
 /** Every network on its one input, computed by the interpreter of retrain.py, all in one process. */
-export function interpret(jobs: readonly { readonly name: string; readonly bytes: Uint8Array; readonly feeds: Feeds }[]): Interpreted[] {
+export async function interpret(
+  jobs: readonly { readonly name: string; readonly bytes: Uint8Array; readonly feeds: Feeds }[],
+): Promise<Interpreted[]> {
   const folder = unzipped(new Map());
   const list = jobs.map(({ name, bytes, feeds }, i) => {
     const base = join(folder, `job${i}`);
@@ -174,7 +218,7 @@ export function interpret(jobs: readonly { readonly name: string; readonly bytes
     return { name, base, dims: input!.dims };
   });
   writeFileSync(join(folder, 'jobs.json'), JSON.stringify(list));
-  withScript(tinyFolder(), INTERPRET, [join(folder, 'jobs.json')]);
+  await withScript(tinyFolder(), INTERPRET, [join(folder, 'jobs.json')]);
   return list.map(({ base }) => {
     const said = JSON.parse(readFileSync(`${base}.json`, 'utf8')) as Omit<Interpreted, 'outputs'> & { outputs: [string, number[]][] };
     const outputs = said.outputs.map(([name, dims], i): [string, Value] => {

@@ -69,7 +69,7 @@ describe.runIf(TORCH_PYTHON)(`retrain.py${SKIPPED}`, () => {
         '--lr-bias',
         '1e-2',
       ];
-      expect(retrain(tiny, 1, args)).toMatchObject({ code: 0, err: '' });
+      expect(await retrain(tiny, 1, args)).toMatchObject({ code: 0, err: '' });
       const [start] = logOf(out);
       expect(start).toMatchObject({ event: 'start', images: 16, unseen: 4, labelled: 20, heads: true, one_by_one: false, processes: 1 });
       const seen = unseen(out);
@@ -109,8 +109,8 @@ describe.runIf(TORCH_PYTHON)(`retrain.py${SKIPPED}`, () => {
     async () => {
       const [one, two, killed] = [outputFolder(), outputFolder(), outputFolder()];
       const args = [...SHORT(), '--loss', 'both', '--save-steps', '3', '--holdout', '0.2', '--eval-steps', '4'];
-      expect(retrain(tiny, 1, [...args, '--out', one]).code).toBe(0);
-      expect(retrain(tiny, 2, [...args, '--out', two]).code).toBe(0);
+      expect((await retrain(tiny, 1, [...args, '--out', one])).code).toBe(0);
+      expect((await retrain(tiny, 2, [...args, '--out', two])).code).toBe(0);
       expect(logOf(two)[0]).toMatchObject({ processes: 2 });
       const [alone, shared] = [losses(one), losses(two)];
       expect(alone.length).toBe(12);
@@ -124,7 +124,7 @@ describe.runIf(TORCH_PYTHON)(`retrain.py${SKIPPED}`, () => {
       const reached = (log: ReturnType<typeof logOf>) => log.some(({ event, step }) => event === 'step' && step === 7);
       await interrupted(tiny, 2, [...args, '--out', killed], killed, reached, 'SIGKILL');
       expect(logOf(killed).some(({ event }) => event === 'done')).toBe(false);
-      expect(retrain(tiny, 2, [...args, '--out', killed]).code).toBe(0);
+      expect((await retrain(tiny, 2, [...args, '--out', killed])).code).toBe(0);
       const starts = logOf(killed).filter(({ event }) => event === 'start');
       expect(starts.map(({ step }) => step)).toEqual([0, 6]);
       expect(readFileSync(join(killed, 'retrained.onnx'))).toEqual(readFileSync(join(two, 'retrained.onnx')));
@@ -143,12 +143,12 @@ describe.runIf(TORCH_PYTHON)(`retrain.py${SKIPPED}`, () => {
       const stopped = logOf(out).at(-1)!;
       expect(stopped).toMatchObject({ event: 'stopped' });
       expect(stopped.step).toBeLessThan(24);
-      const refused = retrain(tiny, 1, [...args, '--temperature', '2']);
+      const refused = await retrain(tiny, 1, [...args, '--temperature', '2']);
       expect(refused.code).toBe(1);
       expect(refused.err).toContain(
         'is of another run (temperature was 3.0 and is 2.0). Use the same command, another --out, or --resume never.',
       );
-      expect(retrain(tiny, 1, args).code).toBe(0);
+      expect((await retrain(tiny, 1, args)).code).toBe(0);
       expect(logOf(out).filter(({ event }) => event === 'start')[1]).toMatchObject({ step: stopped.step, processes: 1 });
       expect(logOf(out).at(-1)).toMatchObject({ event: 'done', step: 24 });
     },
@@ -157,7 +157,7 @@ describe.runIf(TORCH_PYTHON)(`retrain.py${SKIPPED}`, () => {
 
   it(
     'learns from labels alone',
-    () => {
+    async () => {
       const out = outputFolder();
       const args = [
         '--data',
@@ -174,7 +174,7 @@ describe.runIf(TORCH_PYTHON)(`retrain.py${SKIPPED}`, () => {
         '--log-steps',
         '4',
       ];
-      expect(retrain(tiny, 1, [...args, '--lr', '1e-2', '--lr-bias', '3e-2', '--holdout', '0'])).toMatchObject({ code: 0, err: '' });
+      expect(await retrain(tiny, 1, [...args, '--lr', '1e-2', '--lr-bias', '3e-2', '--holdout', '0'])).toMatchObject({ code: 0, err: '' });
       const steps = logOf(out).filter(({ event }) => event === 'step');
       expect(Object.keys(steps[0]!.parts!)).toEqual(['label_box', 'label_obj', 'label_cls']);
       const [first, last] = [losses(out)[0]!, losses(out).at(-1)!];
@@ -185,10 +185,10 @@ describe.runIf(TORCH_PYTHON)(`retrain.py${SKIPPED}`, () => {
 
   it(
     'distils into a narrower network through projections that are not part of the result',
-    () => {
+    async () => {
       const folder = retrainFolder(artifact(calmYolox({ channels: 10, seed: 2 })), artifact(calmYolox()));
       const out = outputFolder();
-      expect(retrain(folder, 1, [...SHORT(), '--out', out, '--steps', '24'])).toMatchObject({ code: 0, err: '' });
+      expect(await retrain(folder, 1, [...SHORT(), '--out', out, '--steps', '24'])).toMatchObject({ code: 0, err: '' });
       const narrow = parseModel(new Uint8Array(readFileSync(join(folder, 'student.onnx'))));
       expect([...resultOf(out).graph.initializers.keys()]).toEqual([...narrow.graph.initializers.keys()]);
       const parts = logOf(out).flatMap(({ event, parts }) => (event === 'step' ? [parts!] : []));
@@ -201,12 +201,12 @@ describe.runIf(TORCH_PYTHON)(`retrain.py${SKIPPED}`, () => {
 
   it(
     'compares outputs where the head is unknown, one image at a time where the network takes one only',
-    () => {
+    async () => {
       const generic = (noise: number) => ({ ...artifact(calmYolox({}, noise)), spec: null });
       const [student, teacher] = [generic(0.1), generic(0)];
       const folder = retrainFolder(student, teacher);
       const out = outputFolder();
-      expect(retrain(folder, 1, [...SHORT(), '--out', out, '--steps', '24'])).toMatchObject({ code: 0, err: '' });
+      expect(await retrain(folder, 1, [...SHORT(), '--out', out, '--steps', '24'])).toMatchObject({ code: 0, err: '' });
       expect(logOf(out)[0]).toMatchObject({ heads: false });
       expect(
         losses(out)
@@ -217,7 +217,7 @@ describe.runIf(TORCH_PYTHON)(`retrain.py${SKIPPED}`, () => {
           .slice(0, 4)
           .reduce((a, b) => a + b),
       );
-      const refused = retrain(folder, 1, [...SHORT(), '--out', out, '--loss', 'labels']);
+      const refused = await retrain(folder, 1, [...SHORT(), '--out', out, '--loss', 'labels']);
       expect(refused.err).toContain("labels need a YOLOX head, and this network's is not known to be one. Use --loss distil.");
     },
     LONG,
@@ -225,14 +225,14 @@ describe.runIf(TORCH_PYTHON)(`retrain.py${SKIPPED}`, () => {
 
   it(
     'checks everything with --dry-run and says in one sentence what is missing',
-    () => {
+    async () => {
       const out = outputFolder();
-      expect(retrain(tiny, 1, [...SHORT(), '--out', out, '--dry-run'])).toMatchObject({ code: 0, err: '' });
+      expect(await retrain(tiny, 1, [...SHORT(), '--out', out, '--dry-run'])).toMatchObject({ code: 0, err: '' });
       expect(logOf(out).map(({ event }) => event)).toEqual(['start']);
-      expect(retrain(tiny, 1, ['--data', join(scenes, 'nowhere'), '--out', out]).err).toContain(
+      expect((await retrain(tiny, 1, ['--data', join(scenes, 'nowhere'), '--out', out])).err).toContain(
         `retrain.py: there is no folder ${join(scenes, 'nowhere')}.\n`,
       );
-      expect(retrain(tiny, 1, [...SHORT(), '--out', out, '--batch', '3'], { WORLD_SIZE: '2' }).err).toContain(
+      expect((await retrain(tiny, 1, [...SHORT(), '--out', out, '--batch', '3'], { WORLD_SIZE: '2' })).err).toContain(
         'retrain.py: --batch 3 is not a multiple of the 2 processes.\n',
       );
     },

@@ -1,12 +1,12 @@
 /** Weights before and after on the embedded detector, against its own recipe's results. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sceneSet } from '../../../src/data';
 import { makeModel, node, parseModel, tensor, valueInfo } from '../../../src/onnx';
 import { PRESETS, type RunResult, runRecipe } from '../../../src/pipeline';
 import { createNodeEngine } from '../../../src/runtime/node';
 import { compareWeights, type LayerWeights } from '../../../src/steps/inspect';
 import { openModel } from '../../../src/steps/open';
+import { scenes } from '../../fixtures/scenes';
 
 const BYTES = new Uint8Array(readFileSync('static/models/scenes-depthwise.onnx'));
 const original = (await openModel('scenes-depthwise', BYTES)).model;
@@ -19,12 +19,12 @@ describe('weights before and after', () => {
   beforeAll(async () => {
     const recipe = PRESETS['prune-10-int8']!();
     const steps = recipe.steps.map((s) => ({ ...s, enabled: s.enabled && s.step !== 'evaluate' && s.step !== 'export' }));
-    const input = { name: 'scenes-depthwise.onnx', model: BYTES, calibration: sceneSet(0, 8), evaluation: null };
+    const input = { name: 'scenes-depthwise.onnx', model: BYTES, calibration: scenes(0, 8), evaluation: null };
     const env = { engine, gpu: null, cancel: { aborted: false, throwIfAborted() {} }, progress() {} };
     result = await runRecipe({ ...recipe, steps }, input, env);
     const { compressed, quantized } = result.models;
     layers = compareWeights({ original, compressed: parseModel(compressed), quantized: parseModel(quantized!) });
-  }, 120_000);
+  });
 
   it('know every layer, its channels, and how many pruning left', () => {
     const convs = original.graph.nodes.filter(({ op }) => op === 'Conv');

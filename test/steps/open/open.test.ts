@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sceneSet } from '../../../src/data';
 import { StudioError } from '../../../src/numerics';
 import { serializeModel } from '../../../src/onnx';
 import type { Engine } from '../../../src/runtime';
 import { createNodeEngine } from '../../../src/runtime/node';
 import { choosePreprocess, openModel, prepareModel, serialized } from '../../../src/steps/open';
+import { scenes } from '../../fixtures/scenes';
 import { tinyYolox } from '../../fixtures/tiny-yolox';
 import { maxDifference, randomFeeds, runModel } from '../../onnx/ort';
 
@@ -41,7 +41,7 @@ describe('openModel', () => {
 describe('choosePreprocess', () => {
   let engine: Engine;
   const cancel = { aborted: false, throwIfAborted() {} };
-  const images = sceneSet(0, 8);
+  const images = scenes(0, 8);
   beforeAll(async () => {
     engine = await createNodeEngine({ threads: 1 });
   });

@@ -58,7 +58,7 @@ describe('learn', () => {
   beforeAll(async () => {
     await setUp();
     next = await learn.apply(state, ctx);
-  }, 60_000);
+  });
 
   it('starts from a student that computes what the QDQ network computes, layer by layer', async () => {
     const { fixed, variables } = learnables(state.float, state.plan, new Map(), LEARN_SETTINGS.rates, false);

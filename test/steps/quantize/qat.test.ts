@@ -64,7 +64,7 @@ describe.each([
     const again = await objective.judge(Object.fromEntries(variables.map(({ name, data }) => [name, data])));
     await objective.release();
     expect(Math.abs(again / to - 1)).toBeLessThan(0.15);
-  }, 60_000);
+  });
 });
 
 describe('weights through their quantizer', () => {

@@ -57,7 +57,7 @@ describe.skipIf(FILES.length === 0)('real networks', () => {
           expect(sqnr(exact[name]!.data as Float32Array, rounded[name]!.data as Float32Array), name).toBeGreaterThan(0);
       }
       expect(serializeModel(quant.model).length).toBeLessThan(serializeModel(artifact.model).length);
-    }, 120_000);
+    });
   it('sessions are released', async () => {
     expect((await engine()).liveSessions).toBe(0);
   });
