@@ -16,6 +16,9 @@ export default mergeConfig(
             include: ['test/**/*.test.ts'],
             exclude: ['test/**/*.browser.test.ts', 'test/e2e/**'],
             setupFiles: ['test/node-setup.ts'],
+            // One thread each, so two cores are used; what drives a browser uses several and runs alone, afterwards.
+            maxWorkers: 2,
+            sequence: { groupOrder: 0 },
             testTimeout: 240_000,
             hookTimeout: 240_000,
           },
@@ -26,6 +29,7 @@ export default mergeConfig(
             name: 'browser',
             include: ['test/**/*.browser.test.ts', 'test/**/*.both.test.ts'],
             setupFiles: ['test/browser-setup.ts'],
+            sequence: { groupOrder: 1 },
             testTimeout: 120_000,
             browser: {
               enabled: true,
@@ -47,6 +51,7 @@ export default mergeConfig(
             testTimeout: 240_000,
             hookTimeout: 240_000,
             fileParallelism: false,
+            sequence: { groupOrder: 2 },
           },
         },
       ],
