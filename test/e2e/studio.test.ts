@@ -285,13 +285,28 @@ describe('wrong files', () => {
       }),
     );
 
-  /** Waits for the sentence, sees that it isn't repeated, and dismisses it. */
+  beforeAll(() =>
+    page.evaluate(() => {
+      const alerts: string[] = [];
+      Object.assign(window, { appeared: alerts });
+      new MutationObserver((records) => {
+        for (const { addedNodes } of records)
+          for (const node of addedNodes)
+            if (node instanceof Element)
+              for (const said of [node, ...node.querySelectorAll('*')]) if (said.role === 'alert') alerts.push(said.textContent ?? '');
+      }).observe(document.body, { childList: true, subtree: true });
+    }),
+  );
+  /** What every alert since then said, dismissed or not. */
+  const appeared = () => page.evaluate(() => (window as unknown as { appeared: string[] }).appeared);
+  const expected: (string | RegExp)[] = [];
+
+  /** Waits for the sentence and dismisses it; the last test sees that none was repeated. */
   async function saidOnce(sentence: string | RegExp): Promise<void> {
+    expected.push(sentence);
     const alert = page.getByRole('alert').filter({ hasText: sentence });
     await alert.first().waitFor({ timeout: 20_000 });
-    await page.waitForTimeout(2500);
-    expect(await alert.count()).toBe(1);
-    await alert.getByRole('button', { name: 'Dismiss' }).click();
+    await alert.first().getByRole('button', { name: 'Dismiss' }).click();
   }
 
   /** Opens files of these names and waits for the sentence. */
@@ -335,6 +350,16 @@ describe('wrong files', () => {
 
   it('a damaged JPEG alone', async () => {
     await refused({ 'photo.jpg': jpeg }, 'photo.jpg is damaged');
+  });
+
+  it('each of these sentences was said once', async () => {
+    await page.waitForTimeout(2500);
+    const all = await appeared();
+    expect(expected).toHaveLength(6);
+    for (const sentence of expected) {
+      const matching = all.filter((text) => (typeof sentence === 'string' ? text.includes(sentence) : sentence.test(text)));
+      expect(matching, `${sentence}`).toHaveLength(1);
+    }
   });
 
   it('after all that, the network is still the one before, and goes on detecting', async () => {
