@@ -34,6 +34,8 @@ export default mergeConfig(
             browser: {
               enabled: true,
               headless: true,
+              // Its page stays open to the end, and is drawn for nobody.
+              ui: false,
               screenshotFailures: false,
               instances: [{ browser: 'chromium' }],
               provider: playwright({

@@ -22,10 +22,11 @@ const RECIPE = parseRecipe({
   bonsai: 1,
   name: 'survivor',
   seed: 5,
+  device: 'ort',
   steps: [
     { step: 'prune', options: { macsReduction: 5, images: 8, resolve: 'off' } },
     { step: 'recover', options: { steps: 24, stepsBetween: 0 } },
-    { step: 'calibrate' },
+    { step: 'calibrate', options: { images: 16 } },
     { step: 'quantize', options: { tryCalibrators: true, learnSteps: 24, repairImages: 12 } },
     { step: 'evaluate' },
     { step: 'export' },
