@@ -92,8 +92,14 @@ export class Watch {
 export const quantile = (values: readonly number[], q: number) =>
   [...values].sort((a, b) => a - b)[Math.max(0, Math.ceil(q * values.length) - 1)] ?? 0;
 
+interface Visitor {
+  readonly page: Page;
+  /** Does nothing for some milliseconds, at the visitor's pace. */
+  rest(ms: number): Promise<void>;
+}
+
 /** Clicks without looking elements up by role, which itself takes long on the page's main thread. */
-async function click(page: Page, css: string, nth = 0): Promise<void> {
+async function click({ page, rest }: Visitor, css: string, nth = 0): Promise<void> {
   const [x, y] = await page.evaluate(
     ([selector, n]) => {
       const element = document.querySelectorAll(selector)[n]!;
@@ -104,57 +110,61 @@ async function click(page: Page, css: string, nth = 0): Promise<void> {
     [css, nth] as const,
   );
   await page.mouse.click(x, y);
-  await page.waitForTimeout(250);
+  await rest(250);
 }
 
-async function press(page: Page, ...keys: readonly string[]): Promise<void> {
+async function press({ page, rest }: Visitor, ...keys: readonly string[]): Promise<void> {
   for (const key of keys) {
     await page.keyboard.press(key);
-    await page.waitForTimeout(100);
+    await rest(100);
   }
 }
 
 const TABS = ['results', 'training', 'causes', 'layers', 'graph', 'device', 'grow', 'library'] as const;
-async function open(page: Page, tab: (typeof TABS)[number]): Promise<void> {
-  await click(page, '.tab', TABS.indexOf(tab));
-  await page.waitForTimeout(600);
+async function open(visitor: Visitor, tab: (typeof TABS)[number]): Promise<void> {
+  await click(visitor, '.tab', TABS.indexOf(tab));
+  await visitor.rest(600);
 }
 
 /** What {@link look} does, in words. */
 export const LOOK = 'tabs; in Layers three columns sorted, two rows, arrows, End, Home, a filter typed and erased; arrows in the graph';
 
 /** One look around: every tab that shows the open network, and the keys of table and graph. */
-export async function look(page: Page): Promise<void> {
-  await open(page, 'causes');
-  await open(page, 'layers');
-  for (const column of [4, 1, 3]) await click(page, '.scroll th button', column);
-  for (const row of [3, 5]) await click(page, 'tr.row .pick', row);
-  await press(page, 'ArrowDown', 'ArrowDown', 'ArrowUp', 'End', 'Home', '/', 'c', 'o', 'n', 'v');
-  await press(page, 'Backspace', 'Backspace', 'Backspace', 'Backspace');
-  await open(page, 'graph');
-  await page.waitForSelector('.svelte-flow__node', { timeout: 60_000 });
-  await click(page, '.svelte-flow__node');
-  await press(page, 'ArrowDown', 'ArrowDown', 'ArrowUp');
-  await open(page, 'device');
-  await open(page, 'library');
-  await open(page, 'training');
-  await open(page, 'results');
+async function look(visitor: Visitor): Promise<void> {
+  await open(visitor, 'causes');
+  await open(visitor, 'layers');
+  for (const column of [4, 1, 3]) await click(visitor, '.scroll th button', column);
+  for (const row of [3, 5]) await click(visitor, 'tr.row .pick', row);
+  await press(visitor, 'ArrowDown', 'ArrowDown', 'ArrowUp', 'End', 'Home', '/', 'c', 'o', 'n', 'v');
+  await press(visitor, 'Backspace', 'Backspace', 'Backspace', 'Backspace');
+  await open(visitor, 'graph');
+  await visitor.page.waitForSelector('.svelte-flow__node', { timeout: 60_000 });
+  await click(visitor, '.svelte-flow__node');
+  await press(visitor, 'ArrowDown', 'ArrowDown', 'ArrowUp');
+  await open(visitor, 'device');
+  await open(visitor, 'library');
+  await open(visitor, 'training');
+  await open(visitor, 'results');
 }
 
-/** A look before the job, looks until it ends, a look at its result with the divider moved. */
-export async function visit(page: Page): Promise<ReadonlyMap<string, Watched>> {
+/**
+ * A look before the job, looks until it ends, a look at its result with the divider moved.
+ * @param pace how long the visitor rests between two clicks or keys, in parts of what people do
+ */
+export async function visit(page: Page, pace = 1): Promise<ReadonlyMap<string, Watched>> {
   const watch = await Watch.begin(page);
+  const visitor: Visitor = { page, rest: (ms) => page.waitForTimeout(ms * pace) };
   const marks = [await watch.mark('before the job')];
-  await look(page);
-  await click(page, 'aside .switch');
-  await click(page, 'aside .switch');
-  await click(page, '.job .primary');
+  await look(visitor);
+  await click(visitor, 'aside .switch');
+  await click(visitor, 'aside .switch');
+  await click(visitor, '.job .primary');
   marks.push(await watch.mark('during the job'));
-  while (!(await page.$('a[download$=".zip"]'))) await look(page);
+  while (!(await page.$('a[download$=".zip"]'))) await look(visitor);
   marks.push(await watch.mark('after the job'));
-  await click(page, '.divider');
-  await press(page, 'ArrowRight', 'ArrowRight', 'ArrowLeft', 'Home', 'End');
-  await look(page);
+  await click(visitor, '.divider');
+  await press(visitor, 'ArrowRight', 'ArrowRight', 'ArrowLeft', 'Home', 'End');
+  await look(visitor);
   marks.push(await watch.mark('end'));
   return watch.end(marks);
 }
