@@ -25,9 +25,9 @@ const RECIPE = parseRecipe({
   device: 'ort',
   steps: [
     { step: 'prune', options: { macsReduction: 5, images: 8, resolve: 'off' } },
-    { step: 'recover', options: { steps: 24, stepsBetween: 0 } },
-    { step: 'calibrate', options: { images: 16 } },
-    { step: 'quantize', options: { tryCalibrators: true, learnSteps: 24, repairImages: 12 } },
+    { step: 'recover', options: { steps: 12, stepsBetween: 0 } },
+    { step: 'calibrate', options: { images: 8 } },
+    { step: 'quantize', options: { tryCalibrators: true, learnSteps: 8, repairImages: 8 } },
     { step: 'evaluate' },
     { step: 'export' },
   ],
