@@ -39,7 +39,6 @@ export type {
 export { type AnalyzeOptions, analyzeRecipe, tellRecipe } from './analyze';
 export { evaluateModel, type ModelEvaluation, takeFirst } from './evaluate';
 export { PRESETS, parseRecipe, stepOf } from './recipe';
-
 export { inspectModel, runRecipe } from './run';
 export { type RecipeSearch, type SearchBudget, searchRecipe } from './search';
 export { scanRecipe } from './sensitivity';

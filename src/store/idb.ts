@@ -50,7 +50,14 @@ export async function diskStore({ name = DATABASE, onLost }: DiskOptions = {}): 
       const rows = await db.getAll(table);
       return rows.sort((a, b) => ('at' in a && 'at' in b ? a.at - b.at : 0)) as never;
     },
-    ids: (table) => (dated.has(table) ? db.getAllKeysFromIndex(table, 'at') : db.getAllKeys(table)),
+    async ids(table) {
+      const keys = await db.getAllKeys(table);
+      if (!dated.has(table)) return keys;
+      // The index leaves out what has no time, as a workspace's file may bring it.
+      const inOrder = await db.getAllKeysFromIndex(table, 'at');
+      const timed = new Set(inOrder);
+      return [...keys.filter((id) => !timed.has(id)), ...inOrder];
+    },
     async put(writes) {
       const tables = [...new Set(writes.map((write) => write.table))];
       if (tables.length === 0) return;

@@ -43,9 +43,10 @@ describe('IndexedDB', () => {
     });
     await old.put('runs', { id: 'b', name: 'second', value: {}, at: 2 });
     await old.put('runs', { id: 'c', name: 'first', value: {}, at: 1 });
+    await old.put('runs', { id: 'a', name: 'without a time', value: {} });
     old.close();
     const store = await diskStore({ name: NAME });
-    expect(await store.ids('runs')).toEqual(['c', 'b']);
+    expect(await store.ids('runs')).toEqual(['a', 'c', 'b']);
     expect((await store.get('runs', 'b'))?.name).toBe('second');
     store.close();
   });
